@@ -1,0 +1,75 @@
+"""Stored names and bytes. NOTE: what stands here is what the logs hold; a change makes stored events unreadable."""
+
+import json
+from urllib.parse import quote, unquote
+
+from qaservice.domain.answers import AnswerCreated, AnswerDeleted, AnswerUpdated, Event
+
+CREATED = "AnswerCreatedEvent"
+UPDATED = "AnswerUpdatedEvent"
+DELETED = "AnswerDeletedEvent"
+
+_NAMES: dict[type[Event], str] = {AnswerCreated: CREATED, AnswerUpdated: UPDATED, AnswerDeleted: DELETED}
+
+_string = json.encoder.encode_basestring
+
+
+def type_of(event: Event) -> str:
+    """The stored name of the event's type."""
+    return _NAMES[type(event)]
+
+
+def value_of(event: Event) -> str:
+    """The event's value; a delete has none and gives the empty text."""
+    return "" if isinstance(event, AnswerDeleted) else event.value
+
+
+def event_of(type_: str, key: str, value: str | None) -> Event:
+    """The event stored under the name `type_`. Raises ValueError where no such event can have been stored."""
+    if type_ == DELETED:
+        return AnswerDeleted(key)
+    if not value:
+        raise ValueError(f"{type_} without a value")
+    if type_ == CREATED:
+        return AnswerCreated(key, value)
+    if type_ == UPDATED:
+        return AnswerUpdated(key, value)
+    raise ValueError(f"unknown event type {type_!r}")
+
+
+def answer_json(key: str, value: str) -> str:
+    """`{"key":…,"value":…}` as compact JSON."""
+    return f'{{"key":{_string(key)},"value":{_string(value)}}}'
+
+
+def event_json(event: Event) -> str:
+    """`{"type":…,"data":{"key":…,"value":…}}` as compact JSON: an event as clients see it."""
+    return f'{{"type":"{type_of(event)}","data":{answer_json(event.key, value_of(event))}}}'
+
+
+def encode(event: Event) -> tuple[str, bytes]:
+    """Type name and data for a log that stores bytes."""
+    return type_of(event), answer_json(event.key, value_of(event)).encode()
+
+
+def decode(type_: str, data: bytes) -> Event:
+    """The inverse of `encode`. Raises ValueError."""
+    fields = json.loads(data)
+    if not isinstance(fields, dict) or not isinstance(fields.get("key"), str) or not fields["key"]:
+        raise ValueError("the data is not an object with a key")
+    value = fields.get("value")
+    if not isinstance(value, str):
+        raise ValueError("the data has no value")
+    return event_of(type_, fields["key"], value)
+
+
+def stream_name(prefix: str, key: str) -> str:
+    """The stream of an answer, for a log that has named streams."""
+    return prefix + quote(key, safe="")
+
+
+def key_of_stream(prefix: str, stream: str) -> str:
+    """The inverse of `stream_name`. Raises ValueError for a stream that is not an answer's."""
+    if not stream.startswith(prefix):
+        raise ValueError(f"stream {stream!r} does not begin with {prefix!r}")
+    return unquote(stream[len(prefix) :], errors="strict")

@@ -1,0 +1,44 @@
+"""What a read model holds: documents, and the checkpoint that lives and dies with them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from qaservice.domain.recorded import Position
+
+
+@dataclass(slots=True)
+class Document:
+    """An answer as of `revision`; `value` None marks a deleted one, kept so that an older event can't revive it."""
+
+    key: str
+    value: str | None
+    revision: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far the read model is, and of which log.
+
+    `build` counts the builds from the start: documents carry it, so that an older build never overwrites a newer one.
+    `position`: everything up to here is in. `event_position` and `event_id` name the last event that was applied, to
+    recognise a log that was replaced. `target`: while building, the log's end as it was at the start; None once it was
+    reached. `confirmed`: the last moment at which nothing was missing.
+    """
+
+    store: UUID
+    build: int
+    position: Position
+    event_position: Position | None = None
+    event_id: UUID | None = None
+    target: Position | None = None
+    confirmed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A document, if there is one, and the checkpoint (None: no build was ever begun) of one moment."""
+
+    document: Document | None
+    checkpoint: Checkpoint | None

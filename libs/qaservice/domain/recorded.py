@@ -1,0 +1,60 @@
+"""What a log hands out: events with their place in it, and the answer of an append."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from qaservice.domain.answers import Answer, Event, evolve
+
+Position = int
+"""A place in the whole log. Grows with every event, may have gaps, compares by order only."""
+
+START: Position = -1
+"""The place before every event."""
+
+Metadata = Mapping[str, object]
+"""What is stored beside an event, as JSON."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A stored event. `revision` counts within the answer from 0, `time` is when it was recorded (UTC)."""
+
+    event: Event
+    revision: int
+    position: Position
+    id: UUID
+    time: datetime
+    metadata: Metadata
+
+
+@dataclass(slots=True)
+class Undecodable:
+    """An event of ours that this program can't read, and why."""
+
+    key: str
+    position: Position
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What an append decides on: the answer's last event, if it has any."""
+
+    last: Recorded | None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The present state: the last event carries all of it."""
+        return None if self.last is None else evolve(None, self.last.event)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Consecutive events of a log. All of ours up to `end` have been handed out; `at_end` says that the log held
+    nothing more when this was read. Without events it is a sign of life."""
+
+    events: Sequence[Recorded | Undecodable]
+    end: Position
+    at_end: bool

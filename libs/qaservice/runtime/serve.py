@@ -1,0 +1,131 @@
+"""Runs applications and the work beside them in one process, until a signal or until one of them fails."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+import uvloop
+
+log = logging.getLogger("qaservice")
+
+_DRAIN_SECONDS = 9
+_KEEP_ALIVE_SECONDS = 65  # longer than load balancers keep theirs: they close first, so no request meets a closed one
+
+
+class CannotListen(Exception):
+    """An address can't be served on; the text says why and what to do."""
+
+
+class PartFailed(Exception):
+    """A part of the process ended that should go on as long as the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An ASGI application and where it is served; `offers` tells a person what is there."""
+
+    app: Callable[..., Awaitable[None]]
+    address: tuple[str, int]
+    offers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Work beside the applications, which ends soon after `stop` was called."""
+
+    run: Callable[[], Coroutine[Any, Any, None]]
+    stop: Callable[[], None]
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on an event loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
+    """Serve until SIGTERM or SIGINT, then stop accepting, finish the requests under way (9 s at most), stop the parts,
+    and return. Raises CannotListen, PartFailed."""
+    listeners = [_listening(site.address) for site in sites]
+    servers = [_Server(site.app) for site in sites]
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    serving = [loop.create_task(server.serve([own])) for server, own in zip(servers, listeners, strict=True)]
+    working = [loop.create_task(part.run()) for part in parts]
+    for site, listener in zip(sites, listeners, strict=True):
+        _announce(site, *listener.getsockname()[:2])
+    gc.freeze()  # what start-up made lives as long as the process: collections need not look at it
+    until = loop.create_task(stopping.wait())
+    await asyncio.wait([until, *serving, *working], return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    until.cancel()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.wait(serving)
+    for part in parts:
+        part.stop()
+    if working:
+        await asyncio.wait(working, timeout=_DRAIN_SECONDS)
+    _raise_failure([*serving, *working])
+    if not stopping.is_set():
+        raise PartFailed("a part of the process ended by itself")
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        super().__init__(config)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: `serve` has the signals, once for all servers of the process."""
+        yield
+
+
+def _announce(site: Site, host: str, port: int) -> None:
+    reached = "localhost" if host in ("0.0.0.0", "::") else host
+    print(f"http://{reached}:{port}  {site.offers}", flush=True)  # noqa: T201  for whoever started the process
+    log.info("listening", extra={"host": host, "port": port})
+
+
+def _raise_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the process failed", exc_info=error)
+            raise PartFailed(f"{type(error).__name__}: {error}") from error
+
+
+def _listening(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is: else replies wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        why = f"can't listen on {address[0]}:{address[1]}: {error.strerror or error}"
+        raise CannotListen(f"{why}; stop what uses it, or set IP_PORT, for example IP_PORT=:8090") from error
+    return listener

@@ -1,0 +1,198 @@
+"""The embedded read model: documents and checkpoint in one SQLite file, or in memory, changed in one transaction."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from qaservice.domain.errors import ReadModelUnavailable
+from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.stores.sqlite_file import Inode, in_words, inode_of, open_for_writing, open_in_memory, patiently
+from qaservice.stores.sqlite_reader import Reader
+
+T = TypeVar("T")
+
+# NOTE: stored. The checkpoint is one row, or none before the first build.
+_SCHEMA = """
+CREATE TABLE answers(
+    key TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    build INTEGER NOT NULL,
+    value TEXT
+);
+CREATE TABLE checkpoint(
+    one INTEGER PRIMARY KEY CHECK(one = 1),
+    store TEXT NOT NULL,
+    build INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    event_position INTEGER,
+    event_id TEXT,
+    target INTEGER,
+    confirmed TEXT
+)
+"""
+_CHECKPOINT_COLUMNS = "c.store, c.build, c.position, c.event_position, c.event_id, c.target, c.confirmed"
+_CHECKPOINT = f"SELECT {_CHECKPOINT_COLUMNS} FROM checkpoint c"
+_SNAPSHOT = f"""
+SELECT {_CHECKPOINT_COLUMNS}, a.revision, a.position, a.value FROM checkpoint c LEFT JOIN answers a ON a.key = ?
+"""
+_UPSERT = """
+INSERT INTO answers(key, revision, position, build, value) VALUES(?, ?, ?, ?, ?)
+ON CONFLICT(key) DO UPDATE
+SET revision = excluded.revision, position = excluded.position, build = excluded.build, value = excluded.value
+WHERE (build, revision) < (excluded.build, excluded.revision)
+"""
+_BEGIN_BUILD = "REPLACE INTO checkpoint VALUES(1, ?, ?, ?, ?, ?, ?, ?)"
+_MOVE_UP = """
+UPDATE checkpoint SET position = ?, event_position = ?, event_id = ?, target = ?, confirmed = ?
+WHERE build = ? AND position <= ?
+"""
+_DROP_OTHER_BUILDS = "DELETE FROM answers WHERE build <> ?"
+
+
+class SqliteReadModel:
+    """The side that the projector writes. A file is written in a thread, one batch at a time."""
+
+    def __init__(self, path: Path | None, timeout: float) -> None:
+        """`path` None: in memory. `timeout` in seconds bounds the waiting for another writer."""
+        self._path = path
+        self._timeout = timeout
+        self._connection = open_in_memory(_SCHEMA) if path is None else None
+        self._inode: Inode | None = None
+        self._thread = ThreadPoolExecutor(1, "read-model-writer")
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """See ReadModel.checkpoint."""
+        return await self._written(_stored_checkpoint)
+
+    async def begin(self, checkpoint: Checkpoint) -> bool:
+        """See ReadModel.begin."""
+
+        def step(connection: sqlite3.Connection) -> bool:
+            stored = _stored_checkpoint(connection)
+            if stored is not None and stored.build >= checkpoint.build:
+                return False
+            connection.execute(_BEGIN_BUILD, _row_of(checkpoint))
+            return True
+
+        return await self._written(step)
+
+    async def apply(self, documents: Sequence[Document], checkpoint: Checkpoint) -> bool:
+        """See ReadModel.apply."""
+        rows = [(d.key, d.revision, d.position, checkpoint.build, d.value) for d in documents]
+
+        def step(connection: sqlite3.Connection) -> bool:
+            stored = _stored_checkpoint(connection)
+            if stored is None or stored.build != checkpoint.build:
+                return False
+            connection.executemany(_UPSERT, rows)
+            if stored.target is not None and checkpoint.target is None:
+                connection.execute(_DROP_OTHER_BUILDS, (checkpoint.build,))
+            _, build, position, *rest = _row_of(checkpoint)
+            connection.execute(_MOVE_UP, (position, *rest, build, position))
+            return True
+
+        return await self._written(step)
+
+    def answers(self) -> "SqliteAnswers":
+        """The reading side of a read model in memory."""
+        assert self._path is None and self._connection is not None
+        return SqliteAnswers(self._connection)
+
+    async def close(self) -> None:
+        """Finish the batch under way and close the file."""
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _written(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        if self._path is None:
+            return self._transaction(step)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transaction, step)
+
+    def _transaction(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with patiently(self._begun, time.monotonic() + self._timeout):
+                return step(self._connected())
+        except sqlite3.Error as error:
+            if self._path is not None and self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            raise ReadModelUnavailable(in_words(self._path, error)) from error
+
+    def _begun(self) -> sqlite3.Connection:
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._path is not None and self._connection is not None and inode_of(self._path) != self._inode:
+            self._connection.close()
+            self._connection = None
+        if self._connection is None:
+            assert self._path is not None
+            # NORMAL: a power cut may take the last batches, but documents and checkpoint together.
+            self._connection = open_for_writing(self._path, _SCHEMA, synchronous="NORMAL")
+            self._inode = inode_of(self._path)
+        return self._connection
+
+
+class SqliteAnswers:
+    """The side that the projection service reads, on the event loop."""
+
+    def __init__(self, source: Path | sqlite3.Connection) -> None:
+        self._reader = Reader(source, ReadModelUnavailable)
+
+    async def get(self, key: str) -> Snapshot:
+        """See Answers.get."""
+        row = self._reader.row(_SNAPSHOT, (key,))
+        if row is None:
+            return Snapshot(None, None)
+        revision, position, value = row[7:]
+        document = None if revision is None else Document(key, value, revision, position)
+        return Snapshot(document, _checkpoint_of(row))
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """See Answers.checkpoint."""
+        row = self._reader.row(_CHECKPOINT)
+        return None if row is None else _checkpoint_of(row)
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+
+def _stored_checkpoint(connection: sqlite3.Connection) -> Checkpoint | None:
+    row = connection.execute(_CHECKPOINT).fetchone()
+    return None if row is None else _checkpoint_of(row)
+
+
+def _row_of(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    return (
+        str(checkpoint.store),
+        checkpoint.build,
+        checkpoint.position,
+        checkpoint.event_position,
+        checkpoint.event_id and str(checkpoint.event_id),
+        checkpoint.target,
+        checkpoint.confirmed and checkpoint.confirmed.isoformat(),
+    )
+
+
+def _checkpoint_of(row: Sequence[Any]) -> Checkpoint:
+    store, build, position, event_position, event_id, target, confirmed = row[:7]
+    return Checkpoint(
+        store=UUID(store),
+        build=build,
+        position=position,
+        event_position=event_position,
+        event_id=event_id and UUID(event_id),
+        target=target,
+        confirmed=confirmed and datetime.fromisoformat(confirmed),
+    )

@@ -1,0 +1,69 @@
+"""The table of events, and its rows as events."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from qaservice.domain.codec import event_of
+from qaservice.domain.errors import UndecodableEvent
+from qaservice.domain.recorded import Recorded, Undecodable
+
+# NOTE: stored. `value` stands last, so that a row's other columns are read without its overflow pages. There is no
+# unique index on the id: it would cost a third of the appends, and no question is asked by it.
+_TABLES = """
+CREATE TABLE events(
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    metadata TEXT,
+    value TEXT NOT NULL
+);
+CREATE UNIQUE INDEX events_by_key ON events(key, revision);
+CREATE TABLE store(id TEXT NOT NULL);
+"""
+
+COLUMNS = "position, key, revision, id, time, type, metadata, value"
+LAST = f"SELECT {COLUMNS} FROM events WHERE key = ? ORDER BY revision DESC LIMIT 1"
+
+Row = Sequence[Any]
+
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def schema() -> str:
+    """The statements that make an empty log with a store id of its own."""
+    return f"{_TABLES} INSERT INTO store VALUES('{uuid4()}');"
+
+
+def recorded(row: Row) -> Recorded:
+    """A row of COLUMNS as an event. Raises UndecodableEvent."""
+    position, key, revision, id_, microseconds, type_, metadata, value = row
+    try:
+        return Recorded(
+            event=event_of(type_, key, value),
+            revision=revision,
+            position=position,
+            id=UUID(bytes=id_),
+            time=moment(microseconds),
+            metadata=json.loads(metadata) if metadata else {},
+        )
+    except (ValueError, TypeError) as error:
+        raise UndecodableEvent(f"the event at position {position} of key {key!r} can't be read: {error}") from error
+
+
+def recorded_or_not(row: Row) -> Recorded | Undecodable:
+    """A row of COLUMNS as an event, or as the place of one that can't be read."""
+    try:
+        return recorded(row)
+    except UndecodableEvent as error:
+        return Undecodable(key=str(row[1]), position=row[0], reason=str(error.__cause__))
+
+
+def moment(microseconds: int) -> datetime:
+    """The stored form of a time is microseconds since 1970-01-01T00:00:00Z."""
+    return _ZERO + timedelta(microseconds=microseconds)

@@ -1,0 +1,121 @@
+"""A SQLite file: opened with the settings that make a commit durable, and its errors in words."""
+
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+SCHEMA_NUMBER = 1
+"""Stored in every file as `user_version`; a file with a higher one was written by a newer program."""
+
+Inode = tuple[int, int]
+T = TypeVar("T")
+
+_READ_PATIENCE = 0.05
+
+_IN_WORDS = {
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_IOERR": "the disk does not read or write: check it",
+    "SQLITE_READONLY": "the file or its folder is read-only: give this user the right to write",
+    "SQLITE_CANTOPEN": "it can't be opened: check that the folder exists and that this user may read and write it",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
+    "SQLITE_NOTADB": "the file is not a database or is damaged: restore it from a backup",
+    "SQLITE_BUSY": "another process holds it locked",
+}
+
+
+def open_for_writing(path: Path, schema: str, *, synchronous: str) -> sqlite3.Connection:
+    """A connection that may write; makes folder, file and tables where they are missing.
+
+    With `synchronous` FULL a commit survives a power cut (SQLite documentation, "PRAGMA synchronous").
+    Raises sqlite3.Error.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sqlite3.OperationalError(f"{path.parent} can't be made: {error.strerror}") from error
+    # No waiting inside SQLite: its own backs off unfairly; `patiently` does it.
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", timeout=0)
+    try:
+        connection.execute("PRAGMA journal_mode=wal").fetchone()
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        _make_tables(connection, schema)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that can't write, to a file that has its tables. Raises sqlite3.Error."""
+    connection = _connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_READ_PATIENCE)
+    try:
+        if _schema_number(connection) == 0:
+            raise sqlite3.OperationalError(f"{path} is still empty")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def open_in_memory(schema: str) -> sqlite3.Connection:
+    """A database of this process alone, gone with its connection."""
+    connection = _connect(":memory:", timeout=0)
+    _make_tables(connection, schema)
+    return connection
+
+
+def inode_of(path: Path) -> Inode | None:
+    """What tells a replaced file from the one that was opened. None: no such file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def patiently(step: Callable[[], T], deadline: float) -> T:
+    """The result of `step`, tried again while another process holds the lock, until `deadline` (`time.monotonic`).
+
+    The pauses have jitter, so that two saturated writers take turns. Blocks its thread. Raises sqlite3.Error.
+    """
+    while True:
+        try:
+            return step()
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.0001, 0.001))
+
+
+def in_words(path: Path | None, error: sqlite3.Error) -> str:
+    """One line for a person: which file, what is wrong, what to do."""
+    name = getattr(error, "sqlite_errorname", "")
+    words = next((words for code, words in _IN_WORDS.items() if name.startswith(code)), None)
+    return f"{path or 'memory'}: {error}" if words is None else f"{path or 'memory'}: {words} ({error})"
+
+
+def _connect(uri: str, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+def _schema_number(connection: sqlite3.Connection) -> int:
+    number = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if number > SCHEMA_NUMBER:
+        raise sqlite3.NotSupportedError(f"written by a newer version (schema {number}, known {SCHEMA_NUMBER}): upgrade")
+    return number
+
+
+def _make_tables(connection: sqlite3.Connection, schema: str) -> None:
+    if _schema_number(connection) == SCHEMA_NUMBER:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if _schema_number(connection) == 0:  # else another process was first
+        for statement in schema.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={SCHEMA_NUMBER}")
+    connection.execute("COMMIT")

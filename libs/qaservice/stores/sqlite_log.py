@@ -1,0 +1,137 @@
+"""The embedded log: every event of every answer in one SQLite file, or in memory."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from qaservice.domain.answers import Event
+from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
+from qaservice.domain.readmodel import Checkpoint
+from qaservice.domain.recorded import START, Batch, Metadata, Position, Recent, Recorded
+from qaservice.stores.bell import Bell
+from qaservice.stores.sqlite_events import COLUMNS, LAST, recorded, recorded_or_not, schema
+from qaservice.stores.sqlite_file import open_in_memory
+from qaservice.stores.sqlite_reader import Reader
+from qaservice.stores.sqlite_writer import Command, LoopWriter, ThreadWriter
+
+_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision LIMIT 256"
+_FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT 500"
+_END = "SELECT max(position) FROM events"
+_STORE_ID = "SELECT id FROM store"
+_ID_AT = "SELECT id FROM events WHERE position = ?"
+_REVISION, _VALUE = 2, 7
+_LOOK_AGAIN_AFTER = 1.0
+_NOBODY = UUID(int=0)
+
+
+class SqliteLog:
+    """Appends and reads of answers. Writes go to a group commit, point reads run on the event loop."""
+
+    def __init__(self, path: Path | None, timeout: float) -> None:
+        """`path` None: in memory. `timeout` in seconds bounds every append."""
+        self._timeout = timeout
+        self._bell = Bell(None if path is None else path.parent / "wake")
+        self._writer: ThreadWriter | LoopWriter
+        if path is None:
+            connection = open_in_memory(schema())
+            self._reader = Reader(connection, LogUnavailable)
+            self._writer = LoopWriter(connection, self._bell.ring_here)
+        else:
+            self._reader = Reader(path, LogUnavailable)
+            self._writer = ThreadWriter(path, self._bell.ring_here, self._bell.ring_elsewhere)
+
+    async def append(
+        self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata
+    ) -> Recorded:
+        """See AnswerLog.append."""
+        appended = await self._submit(key, decide, id, metadata)
+        assert appended is not None
+        return appended
+
+    async def last(self, key: str) -> Recorded | None:
+        """See AnswerLog.last."""
+        row = self._reader.row(LAST, (key,))
+        return None if row is None else recorded(row)
+
+    async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
+        """See AnswerLog.history."""
+        after = START
+        while rows := self._reader.page(_HISTORY, (key, after), _VALUE):
+            yield [recorded(row) for row in rows]
+            after = rows[-1][_REVISION]
+
+    async def check(self) -> None:
+        """See AnswerLog.check. Makes the file where there is none."""
+        await self._submit("", None, _NOBODY, {})
+
+    def feed(self) -> "SqliteFeed":
+        """The feed of this log, for followers in this process."""
+        return SqliteFeed(self._reader, self._bell)
+
+    async def close(self) -> None:
+        """Store what is waiting, then close the file."""
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+        self._bell.close()
+
+    async def _submit(
+        self, key: str, decide: Callable[[Recent], Event] | None, id: UUID, metadata: Metadata
+    ) -> Recorded | None:
+        done: asyncio.Future[Recorded | None] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Command(key, decide, id, metadata, time.monotonic() + self._timeout, done))
+        try:
+            async with asyncio.timeout(self._timeout + 1):
+                return await done
+        except TimeoutError:
+            raise OutcomeUnknown(f"the writer has not answered within {self._timeout + 1} s") from None
+
+
+class SqliteFeed:
+    """The events of a log in commit order, for any number of followers."""
+
+    def __init__(self, reader: Reader, bell: Bell) -> None:
+        self._reader = reader
+        self._bell = bell
+
+    @classmethod
+    def of_file(cls, path: Path) -> "SqliteFeed":
+        """The feed of a log that another process writes."""
+        return cls(Reader(path, LogUnavailable), Bell(path.parent / "wake"))
+
+    async def store_id(self) -> UUID:
+        """See EventFeed.store_id."""
+        row = self._reader.row(_STORE_ID)
+        if row is None:
+            raise LogUnavailable("the log has no store id")
+        return UUID(row[0])
+
+    async def end(self) -> Position:
+        """See EventFeed.end."""
+        row = self._reader.row(_END)
+        return START if row is None or row[0] is None else row[0]
+
+    async def holds(self, checkpoint: Checkpoint) -> bool:
+        """See EventFeed.holds."""
+        if checkpoint.event_position is None or checkpoint.event_id is None:
+            return True
+        row = self._reader.row(_ID_AT, (checkpoint.event_position,))
+        return row is not None and row[0] == checkpoint.event_id.bytes
+
+    async def follow(self, after: Position) -> AsyncGenerator[Batch]:
+        """See EventFeed.follow."""
+        replacements = self._reader.replacements
+        while True:
+            rows = self._reader.page(_FEED, (after,), _VALUE)
+            if self._reader.replacements != replacements:
+                raise LogReplaced("the log's file is another one than before")
+            after = rows[-1][0] if rows else after
+            yield Batch([recorded_or_not(row) for row in rows], after, at_end=not rows)
+            if not rows:
+                await self._bell.wait(_LOOK_AGAIN_AFTER)
+
+    async def close(self) -> None:
+        """Stop listening, close the file."""
+        self._bell.close()
+        self._reader.close()

@@ -1,0 +1,48 @@
+"""What the OpenAPI page says of replies: bodies, headers and error shapes."""
+
+from typing import Any
+
+from qaservice.web.errors import ErrorBody
+
+Responses = dict[int | str, dict[str, Any]]
+
+ANSWER = {"key": "name", "value": "john"}
+
+ETAG = {
+    "ETag": {
+        "description": "The answer's revision, a strong entity tag",
+        "schema": {"type": "string"},
+        "example": '"0"',
+    }
+}
+LOCATION = {"Location": {"description": "The answer's path", "schema": {"type": "string"}, "example": "/answers/name"}}
+
+_ERRORS = {
+    400: ("The input breaks a rule", "Input not valid: key is empty"),
+    404: ("No such answer: never created, or deleted", "Key not found"),
+    409: ("The answer exists", "Key exists"),
+    413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes"),
+    503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable"),
+}
+
+
+def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) -> Responses:
+    """A success with its body, an example of it and its headers."""
+    documented: dict[str, Any] = {"model": model, "content": {"application/json": {"example": example}}}
+    for header in headers:
+        documented.setdefault("headers", {}).update(header)
+    return {status: documented}
+
+
+def error_replies(*statuses: int, unavailable: str = "Event store unavailable") -> Responses:
+    """The errors of a route, all of one shape. `unavailable` is the text of a 503."""
+    documented: Responses = {}
+    for status in statuses:
+        description, text = _ERRORS[status]
+        example = {"error": unavailable if status == 503 else text}
+        documented[status] = {
+            "model": ErrorBody,
+            "description": description,
+            "content": {"application/json": {"example": example}},
+        }
+    return documented

@@ -1,0 +1,105 @@
+"""The outermost layer of an application: every request passes here once on its way in and out.
+
+It gives the request its id, turns errors into replies, and notes each request in the metrics and the log.
+"""
+
+import random
+import re
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qaservice.domain.errors import QaserviceError, Unavailable
+from qaservice.web.body import BodyTooLarge
+from qaservice.web.errors import allowed_methods, reply_to
+from qaservice.web.metrics import RequestMetrics
+from qaservice.web.replies import Reply
+
+RequestLog = Callable[[dict[str, Any]], None]
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_WORTH_READING = 1 << 20
+_CLOSE = (b"connection", b"close")
+_CLIENT_CLOSED_REQUEST = 499
+
+
+class Edge:
+    """An ASGI application around another one."""
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[BaseRoute], metrics: RequestMetrics, request_log: RequestLog
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._metrics = metrics
+        self._request_log = request_log
+        self._new_id = random.Random().getrandbits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server, which has its own scope, drops the body
+        scope["path"] = scope["raw_path"].decode()  # routed as it came: an encoded slash is not a separator
+        request_id = self._request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id))
+            await send(message)
+
+        failure: Exception | None = None
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = _CLIENT_CLOSED_REQUEST
+        except Exception as error:  # noqa: BLE001  the last one to see it: a reply and a line in the log
+            failure = error
+            if not status:  # else the stream breaks off: never well-formed and short
+                await self._reply_to(error, scope)(scope, receive, send_with_id)
+        seconds = time.perf_counter() - began
+        route = getattr(scope.get("route"), "path_format", "other")
+        self._metrics.observe(route, method, status, seconds)
+        if isinstance(failure, Unavailable):
+            self._metrics.store_errors.labels(type(failure).__name__).inc()
+        line = {
+            "request_id": request_id.decode(),
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+        }
+        self._request_log(line if failure is None else line | _described(failure))
+
+    def _request_id(self, scope: Scope) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                return bytes(value)
+        return b"%016x" % self._new_id(64)
+
+    def _reply_to(self, error: Exception, scope: Scope) -> Reply:
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            error.headers = {"Allow": ", ".join(sorted(allowed_methods(self._routes, scope)))}
+        reply = reply_to(error)
+        if isinstance(error, BodyTooLarge) and error.unread > _WORTH_READING:
+            reply.headers = (*reply.headers, _CLOSE)
+        return reply
+
+
+def _described(error: Exception) -> dict[str, str]:
+    """What the log says of an error; the client is told less."""
+    if isinstance(error, QaserviceError | HTTPException):
+        return {"error": f"{type(error).__name__}: {error}".removesuffix(": ")}
+    return {"error": repr(error), "traceback": "".join(traceback.format_exception(error))}

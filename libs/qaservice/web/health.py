@@ -1,0 +1,65 @@
+"""The routes that watch a process: ping, live, ready, metrics."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+
+from qaservice.domain.errors import QaserviceError, Unavailable
+from qaservice.web.documentation import error_replies
+from qaservice.web.errors import error_reply
+from qaservice.web.metrics import exposition
+from qaservice.web.replies import Reply
+from qaservice.web.routes import DirectRoute
+
+Check = Callable[[], Awaitable[None]]
+
+
+def pings(*paths: str) -> list[APIRoute]:
+    """Routes that answer pong."""
+
+    async def ping() -> Reply:
+        """Whether anybody is there."""
+        return Reply(200, '{"message":"pong"}')
+
+    return [_route(path, ping, "Ping") for path in paths]
+
+
+async def nothing() -> None:
+    """Where there is nothing to do before the metrics are shown."""
+
+
+def health(
+    ready: Check, registry: CollectorRegistry, *, live: Callable[[], bool] = lambda: True, refresh: Check = nothing
+) -> list[APIRoute]:
+    """`/health/live`, `/health/ready`, `/metrics`. `ready` raises, with the reason, where the process is not. An event
+    loop that answers is live, unless `live` knows better. `refresh` brings figures up to date before they are shown."""
+
+    async def get_live() -> Reply:
+        """Whether the process's loop still turns; restart it if not. An outage of a store does not show here."""
+        return Reply(200, '{"status":"live"}') if live() else error_reply(503, "The process's loop stands still")
+
+    async def get_ready() -> Reply:
+        """Whether requests can be answered now."""
+        try:
+            await ready()
+        except QaserviceError as error:
+            why = str(error) if type(error) is Unavailable else f"{type(error).__name__}: {error}"
+            return error_reply(503, why, [(b"retry-after", b"1")])
+        return Reply(200, '{"status":"ready"}')
+
+    async def get_metrics() -> Reply:
+        """Prometheus text."""
+        await refresh()
+        text, content_type = exposition(registry)
+        return Reply(200, text, content_type=(b"content-type", content_type.encode()))
+
+    return [
+        _route("/health/live", get_live, "Live", 503),
+        _route("/health/ready", get_ready, "Ready", 503),
+        _route("/metrics", get_metrics, "Metrics"),
+    ]
+
+
+def _route(path: str, handler: Callable[[], Awaitable[Reply]], summary: str, *error_statuses: int) -> APIRoute:
+    return DirectRoute("GET", path, handler, summary=summary, tags=["health"], responses=error_replies(*error_statuses))

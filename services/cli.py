@@ -1,0 +1,96 @@
+"""The `qaservice` command."""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qaservice.runtime.logs import LogWriter
+from qaservice.runtime.settings import BadSettings, Settings, load
+
+app = typer.Typer(
+    help="Keeps answers as events and serves them over HTTP.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Sqlite = Annotated[
+    Path | None,
+    typer.Option("--sqlite", metavar="DIR", help="Keep the data in SQLite files in DIR, without any server."),
+]
+Memory = Annotated[
+    bool, typer.Option("--memdb", "-memdb", help="Keep everything in memory; gone when the process ends.")
+]
+
+Run = Callable[[Settings, LogWriter], Coroutine[Any, Any, None]]
+
+
+@app.command()
+def eventstore(sqlite: Sqlite = None) -> None:
+    """Take writes and answer history, on port 8080."""
+    from services.eventstore.main import run
+
+    _run(lambda settings, logs: run(settings, sqlite, logs))
+
+
+@app.command()
+def projector(sqlite: Sqlite = None) -> None:
+    """Keep the read model, with health on port 8082."""
+    from services.projector.main import run
+
+    _run(lambda settings, logs: run(settings, sqlite, logs))
+
+
+@app.command()
+def projection(sqlite: Sqlite = None) -> None:
+    """Answer reads from the read model, on port 8081."""
+    from services.projection.main import run
+
+    _run(lambda settings, logs: run(settings, sqlite, logs))
+
+
+@app.command()
+def monolith(sqlite: Sqlite = None, memdb: Memory = False) -> None:
+    """Run the three in one process, on 8080 and 8081.
+
+    With IP_PORT everything is on that one port.
+    """
+    from services.monolith.main import run
+
+    if sqlite is not None and memdb:
+        raise typer.BadParameter("--sqlite and --memdb exclude each other")
+    _run(lambda settings, logs: run(settings, sqlite, logs, memory=memdb))
+
+
+def _run(start: Run) -> None:
+    """Run a process to its end. Exit code 2: it can't start as it was told; 1: a part of it failed."""
+    from qaservice.runtime import logs as log_lines
+    from qaservice.runtime.serve import CannotListen, PartFailed, run
+
+    try:
+        settings = load()
+        logs = log_lines.start(sys.stderr.fileno(), settings.log_format, settings.log_level)
+        try:
+            run(start(settings, logs))
+        finally:
+            logs.close()
+    except (BadSettings, CannotListen) as error:
+        sys.exit(_said(error, 2))
+    except PartFailed as error:
+        sys.exit(_said(error, 1))
+
+
+def _said(error: Exception, code: int) -> int:
+    for line in str(error).splitlines():
+        os.write(2, f"qaservice: {line}\n".encode())
+    return code
+
+
+def main() -> None:
+    """The entry point."""
+    app()

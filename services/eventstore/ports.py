@@ -1,0 +1,30 @@
+"""What the event store service needs of a log."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from qaservice.domain.answers import Event
+from qaservice.domain.recorded import Metadata, Recent, Recorded
+
+
+class AnswerLog(Protocol):
+    """The events of every answer, in order. Every method raises LogUnavailable."""
+
+    async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
+        """Read the answer's recent events, decide, append at exactly the revision read: one step that no caller can
+        split. What `decide` raises comes out here, and nothing was stored. `decide` is pure: it may run in another
+        thread, and again. Raises OutcomeUnknown where the append may or may not be stored."""
+        ...
+
+    async def last(self, key: str) -> Recorded | None:
+        """The answer's last event; None where nothing was ever stored. Raises UndecodableEvent."""
+        ...
+
+    def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
+        """All events of the answer, oldest first, in pages. Raises UndecodableEvent."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the log can be read and written."""
+        ...

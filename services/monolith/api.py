@@ -1,0 +1,42 @@
+"""Both services on one port: reads of one answer come from the log, so they are always current."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from qaservice.domain.rules import Limits
+from qaservice.web.app import App
+from qaservice.web.edge import RequestLog
+from qaservice.web.health import health, pings
+from qaservice.web.metrics import appends, lag_seconds
+from services.eventstore.api import AnswersApi, routes
+from services.eventstore.ports import AnswerLog
+from services.projection.api import require_complete
+from services.projection.lag import Lag
+from services.projection.ports import Answers
+
+
+def create_app(
+    log: AnswerLog,
+    limits: Limits,
+    max_body: int,
+    new_id: Callable[[], UUID],
+    answers: Answers,
+    registry: CollectorRegistry,
+    request_log: RequestLog,
+) -> App:
+    """Every route of both services; `max_body` in bytes."""
+    lag = Lag(answers)
+    lag_seconds(registry, lambda: lag.confirmed)
+
+    async def ready() -> None:
+        await log.check()
+        require_complete(await answers.checkpoint())
+
+    every = [
+        *routes(AnswersApi(log, limits, new_id, appends(registry)), max_body),
+        *pings("/ping", "/eventstore/ping", "/projection/ping"),
+        *health(ready, registry, refresh=lag.refresh),
+    ]
+    return App("qaservice", every, registry, request_log)

@@ -1,0 +1,44 @@
+"""The three in one process: each service on its port, or every route on the one port that IP_PORT names."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from qaservice.domain.rules import Limits
+from qaservice.runtime.ids import id_maker
+from qaservice.runtime.logs import LogWriter
+from qaservice.runtime.serve import Part, Site, serve
+from qaservice.runtime.settings import Settings
+from qaservice.web.metrics import events_applied, new_registry
+from services import stores
+from services.eventstore import api as eventstore
+from services.eventstore import main as writes
+from services.monolith.api import create_app
+from services.projection import api as projection
+from services.projection import main as reads
+from services.projector.service import Projector
+
+
+async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memory: bool = False) -> None:
+    """Serve and project until a signal. Raises BadSettings, CannotListen."""
+    together = stores.in_memory(settings) if memory else await stores.together(settings, folder)
+    log, feed, model, answers = together
+    registry = new_registry()
+    projector = Projector(feed, model, events_applied(registry))
+    limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
+    written = (log, limits, settings.max_body_bytes, id_maker())
+
+    def sites() -> Iterator[Site]:
+        if settings.ip_port is not None:
+            app = create_app(*written, answers, registry, logs.request)
+            yield Site(app, settings.listen(writes.PORT), f"{writes.OFFERS}, /projection/ping")
+            return
+        app = eventstore.create_app(*written, new_registry(), logs.request)
+        yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS)
+        app = projection.create_app(answers, limits, registry, logs.request)
+        yield Site(app, ("0.0.0.0", reads.PORT), reads.OFFERS)
+
+    async with AsyncExitStack() as stack:
+        for store in together:
+            stack.push_async_callback(store.close)
+        await serve(list(sites()), [Part(projector.run, projector.stop)])

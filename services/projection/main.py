@@ -1,0 +1,25 @@
+"""The projection service as a process."""
+
+from pathlib import Path
+
+from qaservice.domain.rules import Limits
+from qaservice.runtime.logs import LogWriter
+from qaservice.runtime.serve import Site, serve
+from qaservice.runtime.settings import Settings
+from qaservice.web.metrics import new_registry
+from services import stores
+from services.projection.api import create_app
+
+PORT = 8081
+OFFERS = "GET /answers/{key}, /docs"
+
+
+async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
+    """Serve until a signal. Raises BadSettings, CannotListen."""
+    answers = stores.answers(settings, folder)
+    limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
+    app = create_app(answers, limits, new_registry(), logs.request)
+    try:
+        await serve([Site(app, settings.listen(PORT), OFFERS)])
+    finally:
+        await answers.close()

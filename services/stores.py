@@ -1,0 +1,92 @@
+"""The stores that flags and settings name. An adapter, and the driver below it, is imported only when it is chosen."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from qaservice.domain.errors import LogUnavailable
+from qaservice.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from qaservice.stores.eventstoredb import EventStoreDbFeed, EventStoreDbLog
+    from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
+
+    from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
+    from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+
+
+async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
+    """The log to write to: in `folder`, or EventStoreDB. Raises BadSettings where neither is named."""
+    if folder is not None:
+        from qaservice.stores.sqlite_log import SqliteLog
+
+        log = SqliteLog(folder / "events.sqlite", settings.store_timeout)
+        with suppress(LogUnavailable):  # else the first command tries again
+            await log.check()  # makes the file now, so that followers find it
+        return log
+    uri = settings.eventstore()
+    from qaservice.stores.eventstoredb import EventStoreDbLog
+
+    return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
+
+
+def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventStoreDbFeed":
+    """The log to follow. Raises BadSettings."""
+    if folder is not None:
+        from qaservice.stores.sqlite_log import SqliteFeed
+
+        return SqliteFeed.of_file(folder / "events.sqlite")
+    uri = settings.eventstore()
+    from qaservice.stores.eventstoredb import EventStoreDbFeed
+
+    return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
+
+
+def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | MongoReadModel":
+    """The read model to keep: in `folder`, or MongoDB. Raises BadSettings."""
+    if folder is not None:
+        from qaservice.stores.sqlite_answers import SqliteReadModel
+
+        return SqliteReadModel(folder / "answers.sqlite", settings.store_timeout)
+    uri = settings.mongodb()
+    from qaservice.stores.mongodb import MongoReadModel
+
+    return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
+
+
+def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAnswers":
+    """The read model to answer from. Raises BadSettings."""
+    if folder is not None:
+        from qaservice.stores.sqlite_answers import SqliteAnswers
+
+        return SqliteAnswers(folder / "answers.sqlite")
+    uri = settings.mongodb()
+    from qaservice.stores.mongodb import MongoAnswers
+
+    return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
+
+
+class Together(NamedTuple):
+    """All stores of one process."""
+
+    log: "SqliteLog | EventStoreDbLog"
+    feed: "SqliteFeed | EventStoreDbFeed"
+    model: "SqliteReadModel | MongoReadModel"
+    answers: "SqliteAnswers | MongoAnswers"
+
+
+async def together(settings: Settings, folder: Path | None) -> Together:
+    """Log and read model for one process that writes, follows and reads them. Raises BadSettings."""
+    log = await answer_log(settings, folder)
+    feed = event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
+    return Together(log, feed, read_model(settings, folder), answers(settings, folder))
+
+
+def in_memory(settings: Settings) -> Together:
+    """A log and a read model that end with this process."""
+    from qaservice.stores.sqlite_answers import SqliteReadModel
+    from qaservice.stores.sqlite_log import SqliteLog
+
+    log = SqliteLog(None, settings.store_timeout)
+    model = SqliteReadModel(None, settings.store_timeout)
+    return Together(log, log.feed(), model, model.answers())

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +75,7 @@ def _run(start: Run) -> None:
 
     try:
         settings = load()
-        logs = log_lines.start(sys.stderr.fileno(), settings.log_format, settings.log_level)
+        logs = log_lines.start(2, settings.log_format, settings.log_level)
         try:
             run(start(settings, logs))
         finally:
@@ -86,11 +87,20 @@ def _run(start: Run) -> None:
 
 
 def _said(error: Exception, code: int) -> int:
-    for line in str(error).splitlines():
-        os.write(2, f"qaservice: {line}\n".encode())
+    with suppress(OSError):  # nobody has to listen
+        for line in str(error).splitlines():
+            os.write(2, f"qaservice: {line}\n".encode())
     return code
+
+
+def _open_standard_streams() -> None:
+    """Put the null device where one is closed; else a socket or a database would get its number, and our lines."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(descriptor)
 
 
 def main() -> None:
     """The entry point."""
+    _open_standard_streams()
     app()

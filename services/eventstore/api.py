@@ -1,5 +1,6 @@
 """The event store service over HTTP: commands, and reads from the log itself."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal
@@ -153,4 +154,5 @@ async def _json_array(first: Sequence[Recorded], rest: AsyncGenerator[Sequence[R
         yield "[" + ",".join(event_json(recorded.event) for recorded in first)
         async for page in rest:
             yield "," + ",".join(event_json(recorded.event) for recorded in page)
+            await asyncio.sleep(0)  # others take their turn, and a client that has gone is noticed
     yield "]"

@@ -14,7 +14,8 @@ class AnswerLog(Protocol):
     async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
         """Read the answer's recent events, decide, append at exactly the revision read: one step that no caller can
         split. What `decide` raises comes out here, and nothing was stored. `decide` is pure: it may run in another
-        thread, and again. Raises OutcomeUnknown where the append may or may not be stored."""
+        thread, and again. Raises OutcomeUnknown where the append may or may not be stored, UndecodableEvent where
+        the answer's last event can't be read."""
         ...
 
     async def last(self, key: str) -> Recorded | None:

@@ -38,7 +38,7 @@ def _count(projector: Projector, feed: EventFeed, registry: CollectorRegistry) -
 
     async def refresh() -> None:
         try:
-            gauge.set(await feed.end() - projector.position)
+            gauge.set(max(0, await feed.end() - max(0, projector.position)))  # positions begin at 1, START is below
         except LogUnavailable:
             return  # the log can't be read now: the last number stands
 

@@ -20,7 +20,7 @@ class EventFeed(Protocol):
         ...
 
     async def holds(self, checkpoint: Checkpoint) -> bool:
-        """Whether the log reaches to the checkpoint and its last applied event is the one that stands there."""
+        """Whether the log reaches to the checkpoint's position and the event that was applied last stands there."""
         ...
 
     def follow(self, after: Position) -> AsyncGenerator[Batch, None]:
@@ -42,6 +42,7 @@ class ReadModel(Protocol):
 
     async def apply(self, documents: Sequence[Document], checkpoint: Checkpoint) -> bool:
         """Store each document where the stored one is of an older build or has a lower revision; when all are
-        durable, move the checkpoint up, never down. A checkpoint without target ends the build: what older builds
-        left is removed before. False: another build was begun, nothing may be applied."""
+        durable, move the checkpoint up, never down: a build that is complete stays so, `confirmed` never runs
+        backwards. A checkpoint without target ends the build: what older builds left is removed before. False: another
+        build was begun, nothing may be applied."""
         ...

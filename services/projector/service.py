@@ -8,26 +8,26 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from qaservice.domain.answers import evolve
 from qaservice.domain.errors import QaserviceError, UndecodableEvent
-from qaservice.domain.readmodel import Checkpoint, Document
-from qaservice.domain.recorded import START, Batch, Recorded, Undecodable
+from qaservice.domain.readmodel import Checkpoint, Document, document_of
+from qaservice.domain.recorded import START, Batch, Position, Recorded, Undecodable
 from services.projector.ports import EventFeed, ReadModel
 
 log = logging.getLogger("qaservice.projector")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 _CONFIRM_EVERY = 1.0
 
 
 class Projector:
     """The one consumer of a log, in its order. `trouble` says why it does not follow, None while it does;
-    `confirmed` is the last moment at which nothing was missing."""
+    `confirmed` is the last moment at which nothing was missing; everything up to `position` is in the read model;
+    `last_turn` (`time.monotonic`) is when something last came of its work, be it an error."""
 
     def __init__(self, feed: EventFeed, model: ReadModel, applied: Callable[[int], None]) -> None:
         """`applied` is told the number of events of each durable batch."""
@@ -35,98 +35,118 @@ class Projector:
         self._model = model
         self._applied = applied
         self._stopping = asyncio.Event()
+        self._waiting: asyncio.Timeout | None = None
+        self._pause = _FIRST_PAUSE
         self.trouble: str | None = "starting"
         self.confirmed: datetime | None = None
+        self.position: Position = START
         self.last_turn = time.monotonic()
 
     async def run(self) -> None:
         """Follow until `stop`, whatever happens to log and read model."""
-        pause = _FIRST_PAUSE
         while not self._stopping.is_set():
-            began = time.monotonic()
             try:
-                await self._follow(await self._resume())
+                await self._follow()
             except QaserviceError as error:
                 self._say(f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001  a fault of this program: said, and tried again
+                self._say(f"unexpected {error!r}", error)
             self.last_turn = time.monotonic()
-            pause = _FIRST_PAUSE if self.last_turn - began > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
-            await self._rest(pause * random.uniform(0.5, 1.0))
+            await self._rest()
 
     def stop(self) -> None:
         """End `run` after the batch under way."""
         self._stopping.set()
+        if self._waiting is not None:
+            self._waiting.reschedule(0)  # in the past: the wait for a batch ends now
+
+    async def _follow(self) -> None:
+        checkpoint = await self._resume()
+        self.position, self.confirmed = checkpoint.position, checkpoint.confirmed
+        saved = 0.0
+        async with aclosing(self._feed.follow(checkpoint.position)) as batches:
+            while (batch := await self._next(batches)) is not None:
+                events = _readable(batch.events)
+                checkpoint = _moved(checkpoint, batch, events)
+                building = checkpoint.target is not None
+                if events or building or time.monotonic() - saved > _CONFIRM_EVERY:
+                    if not await self._model.apply(_documents(events), checkpoint):
+                        self._say("the read model is another one than before, or is being built by another projector")
+                        return
+                    saved = time.monotonic()
+                    self._applied(len(events))
+                self.position, self.confirmed = checkpoint.position, checkpoint.confirmed
+                self.last_turn = time.monotonic()
+                if len(events) < len(batch.events):
+                    raise _undecodable(batch.events[len(events)])
+                self._say(None)
+                self._pause = _FIRST_PAUSE
 
     async def _resume(self) -> Checkpoint:
-        """The checkpoint to go on from; that of a new build where there is none, or none of this log."""
-        store = await self._feed.store_id()
+        """The checkpoint to go on from; where there is none, or none of this log, that of a build begun now."""
         checkpoint = await self._model.checkpoint()
+        store = await self._feed.store_id()
         if checkpoint is None:
             reason = "the read model is empty"
         elif checkpoint.store != store:
             reason = f"the log was replaced: store {checkpoint.store} became {store}"
         elif not await self._feed.holds(checkpoint):
-            reason = f"the log was replaced: it no longer holds the event at position {checkpoint.event_position}"
+            reason = f"the log was replaced: it no longer holds the event at position {checkpoint.position}"
         else:
             return checkpoint
-        build = 1 if checkpoint is None else checkpoint.build + 1
-        first = Checkpoint(store, build, START, target=await self._feed.end())
-        if await self._model.begin(first):
-            log.warning("building the read model from the start: %s", reason, extra={"build": build})
-            return first
-        return await self._model.checkpoint() or first  # another projector was faster
+        build, confirmed = (1, None) if checkpoint is None else (checkpoint.build + 1, checkpoint.confirmed)
+        first = Checkpoint(store, build, START, target=await self._feed.end(), confirmed=confirmed)
+        if not await self._model.begin(first):
+            return await self._resume()  # another projector was faster
+        log.warning("building the read model from the start: %s", reason, extra={"build": build})
+        return first
 
-    async def _follow(self, checkpoint: Checkpoint) -> None:
-        saved = 0.0
-        async with aclosing(self._feed.follow(checkpoint.position)) as batches:
-            async for batch in batches:
-                events = _readable(batch.events)
-                checkpoint = self._moved(checkpoint, batch, events)
-                building = checkpoint.target is not None
-                if events or building or time.monotonic() - saved > _CONFIRM_EVERY:
-                    if not await self._model.apply(_documents(events), checkpoint):
-                        self._say("another projector has begun a new build")
-                        return
-                    saved = time.monotonic()
-                    self._applied(len(events))
-                if len(events) < len(batch.events):
-                    raise _undecodable(batch.events[len(events)])
-                self._say(None)
-                self.confirmed = checkpoint.confirmed
-                self.last_turn = time.monotonic()
-                if self._stopping.is_set():
-                    return
-        self._say("the log's feed ended")
+    async def _next(self, batches: AsyncGenerator[Batch, None]) -> Batch | None:
+        """The next batch; None where the feed ended, and where `stop` was called."""
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                return None if self._stopping.is_set() else await anext(batches)
+        except StopAsyncIteration:
+            self._say("the log's feed ended")
+        except TimeoutError:
+            if not self._stopping.is_set():
+                raise
+        finally:
+            self._waiting = None
+        return None
 
-    def _moved(self, checkpoint: Checkpoint, batch: Batch, events: Sequence[Recorded]) -> Checkpoint:
-        """The checkpoint once `events`, the readable ones of `batch`, are in."""
-        if events:
-            last = events[-1]
-            checkpoint = replace(checkpoint, position=last.position, event_position=last.position, event_id=last.id)
-        if len(events) < len(batch.events):
-            return checkpoint
-        target = checkpoint.target
-        return replace(
-            checkpoint,
-            position=batch.end,
-            target=None if target is None or batch.end >= target else target,
-            confirmed=datetime.now(UTC) if batch.at_end else checkpoint.confirmed,
-        )
-
-    def _say(self, trouble: str | None) -> None:
+    def _say(self, trouble: str | None, fault: Exception | None = None) -> None:
         """Keep the present state for health, and log each change of it once."""
         if trouble != self.trouble:
             if trouble is None:
                 log.info("following the log")
             else:
-                log.error("stopped following the log: %s", trouble)
+                log.error("stopped following the log: %s", trouble, exc_info=fault)
         self.trouble = trouble
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self) -> None:
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(pause * random.uniform(0.5, 1.0)):
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def _moved(checkpoint: Checkpoint, batch: Batch, events: Sequence[Recorded]) -> Checkpoint:
+    """The checkpoint once `events`, the readable ones of `batch`, are in."""
+    if events:
+        last = events[-1]
+        checkpoint = replace(checkpoint, position=last.position, event_position=last.position, event_id=last.id)
+    if len(events) < len(batch.events):
+        return checkpoint
+    target = checkpoint.target
+    return replace(
+        checkpoint,
+        position=batch.end,
+        target=None if target is None or batch.at_end or batch.end >= target else target,
+        confirmed=datetime.now(UTC) if batch.at_end else checkpoint.confirmed,
+    )
 
 
 def _readable(events: Sequence[Recorded | Undecodable]) -> list[Recorded]:
@@ -142,12 +162,7 @@ def _readable(events: Sequence[Recorded | Undecodable]) -> list[Recorded]:
 def _documents(events: Sequence[Recorded]) -> list[Document]:
     """The newest document of each key."""
     newest = {recorded.event.key: recorded for recorded in events}
-    documents = []
-    for key, recorded in newest.items():
-        answer = evolve(None, recorded.event)
-        value = None if answer is None else answer.value
-        documents.append(Document(key, value, recorded.revision, recorded.position))
-    return documents
+    return [document_of(recorded) for recorded in newest.values()]
 
 
 def _undecodable(event: Recorded | Undecodable) -> UndecodableEvent:

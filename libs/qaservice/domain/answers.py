@@ -42,11 +42,9 @@ class Answer:
 
 def evolve(state: Answer | None, event: Event) -> Answer | None:
     """The state after `event`. Total: no rules, no errors; the rules are in the decisions."""
-    match event:
-        case AnswerDeleted():
-            return None
-        case AnswerCreated(key, value) | AnswerUpdated(key, value):
-            return Answer(key, value)
+    if isinstance(event, AnswerDeleted):
+        return None
+    return Answer(event.key, event.value)
 
 
 # Decisions

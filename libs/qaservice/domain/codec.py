@@ -26,15 +26,15 @@ def value_of(event: Event) -> str:
 
 def event_of(type_: str, key: str, value: str | None) -> Event:
     """The event stored under the name `type_`. Raises ValueError where no such event can have been stored."""
+    if not key:
+        raise ValueError(f"{type_} without a key")
+    if type_ == CREATED and value:
+        return AnswerCreated(key, value)
+    if type_ == UPDATED and value:
+        return AnswerUpdated(key, value)
     if type_ == DELETED:
         return AnswerDeleted(key)
-    if not value:
-        raise ValueError(f"{type_} without a value")
-    if type_ == CREATED:
-        return AnswerCreated(key, value)
-    if type_ == UPDATED:
-        return AnswerUpdated(key, value)
-    raise ValueError(f"unknown event type {type_!r}")
+    raise ValueError(f"{type_} without a value" if type_ in (CREATED, UPDATED) else f"unknown event type {type_!r}")
 
 
 def answer_json(key: str, value: str) -> str:
@@ -54,13 +54,16 @@ def encode(event: Event) -> tuple[str, bytes]:
 
 def decode(type_: str, data: bytes) -> Event:
     """The inverse of `encode`. Raises ValueError."""
-    fields = json.loads(data)
-    if not isinstance(fields, dict) or not isinstance(fields.get("key"), str) or not fields["key"]:
-        raise ValueError("the data is not an object with a key")
-    value = fields.get("value")
-    if not isinstance(value, str):
-        raise ValueError("the data has no value")
-    return event_of(type_, fields["key"], value)
+    try:
+        fields = json.loads(data.decode())
+    except RecursionError:
+        raise ValueError("the data is nested too deep") from None
+    match fields:
+        case {"key": str(key), "value": str(value)}:
+            (key + value).encode()  # JSON's escapes allow lone surrogates; a UnicodeEncodeError is a ValueError
+            return event_of(type_, key, value)
+        case _:
+            raise ValueError("the data is not an object with the texts key and value")
 
 
 def stream_name(prefix: str, key: str) -> str:
@@ -70,6 +73,7 @@ def stream_name(prefix: str, key: str) -> str:
 
 def key_of_stream(prefix: str, stream: str) -> str:
     """The inverse of `stream_name`. Raises ValueError for a stream that is not an answer's."""
-    if not stream.startswith(prefix):
-        raise ValueError(f"stream {stream!r} does not begin with {prefix!r}")
-    return unquote(stream[len(prefix) :], errors="strict")
+    key = unquote(stream.removeprefix(prefix), errors="strict")
+    if not key or stream_name(prefix, key) != stream:
+        raise ValueError(f"stream {stream!r} is not {prefix!r} and a percent-encoded key")
+    return key

@@ -15,7 +15,7 @@ Format = Literal["json", "text"]
 _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _GATHER_SECONDS = 0.02
 _LONGEST_BACKLOG = 50_000
-_FLUSH_SECONDS = 2.0
+_FLUSH_SECONDS = 0.5
 
 
 class LogWriter(logging.Handler):
@@ -47,7 +47,7 @@ class LogWriter(logging.Handler):
         self._put(line)
 
     def close(self) -> None:
-        """Write what is left, for two seconds at most."""
+        """Write what is left, for half a second at most."""
         self._closing = True
         self._waiting.set()
         self._thread.join(_FLUSH_SECONDS)

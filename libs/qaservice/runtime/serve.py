@@ -3,20 +3,21 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 import uvloop
+
+from qaservice.runtime.server import Server
 
 log = logging.getLogger("qaservice")
 
-_DRAIN_SECONDS = 9
-_KEEP_ALIVE_SECONDS = 65  # longer than load balancers keep theirs: they close first, so no request meets a closed one
+_PARTS_SECONDS = 1.2
 
 
 class CannotListen(Exception):
@@ -51,10 +52,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
-    """Serve until SIGTERM or SIGINT, then stop accepting, finish the requests under way (9 s at most), stop the parts,
-    and return. Raises CannotListen, PartFailed."""
+    """Serve until SIGTERM or SIGINT, then stop accepting, answer what has arrived (7.5 s at most), stop the parts, and
+    return. Raises CannotListen, PartFailed."""
     listeners = [_listening(site.address) for site in sites]
-    servers = [_Server(site.app) for site in sites]
+    servers = [Server(site.app) for site in sites]
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,39 +74,25 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     await asyncio.wait(serving)
     for part in parts:
         part.stop()
-    if working:
-        await asyncio.wait(working, timeout=_DRAIN_SECONDS)
+    await _ended(working)
     _raise_failure([*serving, *working])
     if not stopping.is_set():
         raise PartFailed("a part of the process ended by itself")
     log.info("stopped")
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-        super().__init__(config)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Nothing: `serve` has the signals, once for all servers of the process."""
-        yield
+async def _ended(parts: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until the parts end; cancel those that take long, which like a crash costs nothing but repeated work."""
+    if parts:
+        _, late = await asyncio.wait(parts, timeout=_PARTS_SECONDS)
+        for part in late:
+            part.cancel()
 
 
 def _announce(site: Site, host: str, port: int) -> None:
-    reached = "localhost" if host in ("0.0.0.0", "::") else host
-    print(f"http://{reached}:{port}  {site.offers}", flush=True)  # noqa: T201  for whoever started the process
+    reached = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    with suppress(OSError):  # nobody has to listen
+        os.write(1, f"http://{reached}:{port}  {site.offers}\n".encode())
     log.info("listening", extra={"host": host, "port": port})
 
 

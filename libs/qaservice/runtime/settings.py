@@ -99,6 +99,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise BadSettings("\n".join(_problem(Settings, fault) for fault in error.errors())) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f".env can't be read: {error}") from None
 
 
 T = TypeVar("T", bound=BaseSettings)
@@ -108,7 +110,7 @@ def _problem(settings: type[T], fault: Any) -> str:
     """One line: variable, value, what is wrong with it, an example."""
     name = str(fault["loc"][0])
     field = settings.model_fields[name]
-    secret = "SecretStr" in str(field.annotation)
+    secret = "SecretStr" in str(field.annotation) or "@" in str(fault["input"])  # user:password@host
     value = "" if secret else f"{fault['input']!r}: "
     words = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{name.upper()}={value}{words}, for example {name.upper()}={(field.examples or [''])[0]}"

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
-from qaservice.stores.sqlite_file import Inode, in_words, inode_of, open_for_writing, open_in_memory, patiently
+from qaservice.stores.sqlite_file import in_words, open_for_writing, open_in_memory, patiently
+from qaservice.stores.sqlite_handle import Handle
 from qaservice.stores.sqlite_reader import Reader
 
 T = TypeVar("T")
@@ -48,10 +50,15 @@ ON CONFLICT(key) DO UPDATE
 SET revision = excluded.revision, position = excluded.position, build = excluded.build, value = excluded.value
 WHERE (build, revision) < (excluded.build, excluded.revision)
 """
-_BEGIN_BUILD = "REPLACE INTO checkpoint VALUES(1, ?, ?, ?, ?, ?, ?, ?)"
+_BEGIN_BUILD = """
+REPLACE INTO checkpoint VALUES(1, :store, :build, :position, :event_position, :event_id, :target, :confirmed)
+"""
+# Another projector may have completed the build, or confirmed it later.
 _MOVE_UP = """
-UPDATE checkpoint SET position = ?, event_position = ?, event_id = ?, target = ?, confirmed = ?
-WHERE build = ? AND position <= ?
+UPDATE checkpoint SET position = :position, event_position = :event_position, event_id = :event_id,
+    target = CASE WHEN target IS NULL THEN NULL ELSE :target END,
+    confirmed = coalesce(max(confirmed, :confirmed), confirmed, :confirmed)
+WHERE build = :build AND position <= :position
 """
 _DROP_OTHER_BUILDS = "DELETE FROM answers WHERE build <> ?"
 
@@ -63,8 +70,12 @@ class SqliteReadModel:
         """`path` None: in memory. `timeout` in seconds bounds the waiting for another writer."""
         self._path = path
         self._timeout = timeout
-        self._connection = open_in_memory(_SCHEMA) if path is None else None
-        self._inode: Inode | None = None
+        # NORMAL: a power cut may take the last batches, but documents and checkpoint together.
+        self._source = (
+            open_in_memory(_SCHEMA)
+            if path is None
+            else Handle(path, partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL"))
+        )
         self._thread = ThreadPoolExecutor(1, "read-model-writer")
 
     async def checkpoint(self) -> Checkpoint | None:
@@ -94,22 +105,20 @@ class SqliteReadModel:
             connection.executemany(_UPSERT, rows)
             if stored.target is not None and checkpoint.target is None:
                 connection.execute(_DROP_OTHER_BUILDS, (checkpoint.build,))
-            _, build, position, *rest = _row_of(checkpoint)
-            connection.execute(_MOVE_UP, (position, *rest, build, position))
+            connection.execute(_MOVE_UP, _row_of(checkpoint))
             return True
 
         return await self._written(step)
 
     def answers(self) -> "SqliteAnswers":
         """The reading side of a read model in memory."""
-        assert self._path is None and self._connection is not None
-        return SqliteAnswers(self._connection)
+        assert isinstance(self._source, sqlite3.Connection)
+        return SqliteAnswers(self._source)
 
     async def close(self) -> None:
         """Finish the batch under way and close the file."""
         await asyncio.to_thread(self._thread.shutdown)
-        if self._connection is not None:
-            self._connection.close()
+        self._source.close()
 
     async def _written(self, step: Callable[[sqlite3.Connection], T]) -> T:
         if self._path is None:
@@ -118,29 +127,24 @@ class SqliteReadModel:
 
     def _transaction(self, step: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            with patiently(self._begun, time.monotonic() + self._timeout):
-                return step(self._connected())
+            with patiently(self._begun, time.monotonic() + self._timeout) as connection:
+                return step(connection)
         except sqlite3.Error as error:
-            if self._path is not None and self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if isinstance(self._source, Handle):
+                self._source.close()
             raise ReadModelUnavailable(in_words(self._path, error)) from error
 
     def _begun(self) -> sqlite3.Connection:
-        connection = self._connected()
+        connection = self._connection()
         connection.execute("BEGIN IMMEDIATE")
         return connection
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._path is not None and self._connection is not None and inode_of(self._path) != self._inode:
-            self._connection.close()
-            self._connection = None
-        if self._connection is None:
-            assert self._path is not None
-            # NORMAL: a power cut may take the last batches, but documents and checkpoint together.
-            self._connection = open_for_writing(self._path, _SCHEMA, synchronous="NORMAL")
-            self._inode = inode_of(self._path)
-        return self._connection
+    def _connection(self) -> sqlite3.Connection:
+        if not isinstance(self._source, Handle):
+            return self._source
+        if not self._source.look():
+            self._source.leave(writes=True)
+        return self._source.connection()
 
 
 class SqliteAnswers:
@@ -173,16 +177,17 @@ def _stored_checkpoint(connection: sqlite3.Connection) -> Checkpoint | None:
     return None if row is None else _checkpoint_of(row)
 
 
-def _row_of(checkpoint: Checkpoint) -> tuple[Any, ...]:
-    return (
-        str(checkpoint.store),
-        checkpoint.build,
-        checkpoint.position,
-        checkpoint.event_position,
-        checkpoint.event_id and str(checkpoint.event_id),
-        checkpoint.target,
-        checkpoint.confirmed and checkpoint.confirmed.isoformat(),
-    )
+def _row_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    confirmed = checkpoint.confirmed
+    return {
+        "store": str(checkpoint.store),
+        "build": checkpoint.build,
+        "position": checkpoint.position,
+        "event_position": checkpoint.event_position,
+        "event_id": checkpoint.event_id and str(checkpoint.event_id),
+        "target": checkpoint.target,
+        "confirmed": confirmed and confirmed.isoformat(timespec="microseconds"),  # so that text compares as time
+    }
 
 
 def _checkpoint_of(row: Sequence[Any]) -> Checkpoint:

@@ -41,19 +41,16 @@ def schema() -> str:
 
 
 def recorded(row: Row) -> Recorded:
-    """A row of COLUMNS as an event. Raises UndecodableEvent."""
+    """A row of COLUMNS, its texts as bytes, as an event. Raises UndecodableEvent."""
     position, key, revision, id_, microseconds, type_, metadata, value = row
     try:
-        return Recorded(
-            event=event_of(type_, key, value),
-            revision=revision,
-            position=position,
-            id=UUID(bytes=id_),
-            time=moment(microseconds),
-            metadata=json.loads(metadata) if metadata else {},
-        )
-    except (ValueError, TypeError) as error:
-        raise UndecodableEvent(f"the event at position {position} of key {key!r} can't be read: {error}") from error
+        event = event_of(type_.decode(), key.decode(), value.decode())
+        data = json.loads(metadata) if metadata else {}
+        return Recorded(event, revision, position, UUID(bytes=id_), moment(microseconds), data)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise UndecodableEvent(
+            f"the event at position {position} of key {_legible(key)} can't be read: {error}"
+        ) from error
 
 
 def recorded_or_not(row: Row) -> Recorded | Undecodable:
@@ -61,9 +58,13 @@ def recorded_or_not(row: Row) -> Recorded | Undecodable:
     try:
         return recorded(row)
     except UndecodableEvent as error:
-        return Undecodable(key=str(row[1]), position=row[0], reason=str(error.__cause__))
+        return Undecodable(key=_legible(row[1]), position=row[0], reason=str(error.__cause__))
+
+
+def _legible(key: bytes) -> str:
+    return key.decode(errors="backslashreplace")
 
 
 def moment(microseconds: int) -> datetime:
     """The stored form of a time is microseconds since 1970-01-01T00:00:00Z."""
-    return _ZERO + timedelta(microseconds=microseconds)
+    return _ZERO + timedelta(0, 0, microseconds)

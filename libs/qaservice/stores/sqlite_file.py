@@ -11,14 +11,14 @@ from typing import TypeVar
 SCHEMA_NUMBER = 1
 """Stored in every file as `user_version`; a file with a higher one was written by a newer program."""
 
-Inode = tuple[int, int]
 T = TypeVar("T")
 
 _READ_PATIENCE = 0.05
+_LARGEST_LOG_KEPT = 16 << 20
 
 _IN_WORDS = {
     "SQLITE_FULL": "the disk is full: free some space",
-    "SQLITE_IOERR": "the disk does not read or write: check it",
+    "SQLITE_IOERR": "the disk does not read or write: check it and its free space",
     "SQLITE_READONLY": "the file or its folder is read-only: give this user the right to write",
     "SQLITE_CANTOPEN": "it can't be opened: check that the folder exists and that this user may read and write it",
     "SQLITE_CORRUPT": "the file is damaged: restore it from a backup",
@@ -27,20 +27,22 @@ _IN_WORDS = {
 }
 
 
-def open_for_writing(path: Path, schema: str, *, synchronous: str) -> sqlite3.Connection:
+def open_for_writing(path: Path, schema: str, *, synchronous: str, text: type[str | bytes] = str) -> sqlite3.Connection:
     """A connection that may write; makes folder, file and tables where they are missing.
 
     With `synchronous` FULL a commit survives a power cut (SQLite documentation, "PRAGMA synchronous").
-    Raises sqlite3.Error.
+    `text`: what columns of text are read as. Raises sqlite3.Error.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise sqlite3.OperationalError(f"{path.parent} can't be made: {error.strerror}") from error
     # No waiting inside SQLite: its own backs off unfairly; `patiently` does it.
-    connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", timeout=0)
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", timeout=0, text=text)
     try:
+        _schema_number(connection)  # first of all: a newer program's file is left as it is
         connection.execute("PRAGMA journal_mode=wal").fetchone()
+        connection.execute(f"PRAGMA journal_size_limit={_LARGEST_LOG_KEPT}").fetchone()
         connection.execute(f"PRAGMA synchronous={synchronous}")
         _make_tables(connection, schema)
     except sqlite3.Error:
@@ -49,32 +51,23 @@ def open_for_writing(path: Path, schema: str, *, synchronous: str) -> sqlite3.Co
     return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
+def open_for_reading(path: Path, *, text: type[str | bytes] = str) -> sqlite3.Connection:
     """A connection that can't write, to a file that has its tables. Raises sqlite3.Error."""
-    connection = _connect(f"{path.absolute().as_uri()}?mode=ro", timeout=_READ_PATIENCE)
     try:
-        if _schema_number(connection) == 0:
-            raise sqlite3.OperationalError(f"{path} is still empty")
-    except sqlite3.Error:
-        connection.close()
+        return _readable(path, "mode=ro", text)
+    except sqlite3.OperationalError as error:
+        # Even a reader makes files beside it; where it may not, and no writer has made them, the file is whole.
+        forbidden = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        if forbidden and os.path.exists(path) and not os.path.exists(f"{path}-wal"):
+            return _readable(path, "immutable=1", text)
         raise
-    return connection
 
 
-def open_in_memory(schema: str) -> sqlite3.Connection:
+def open_in_memory(schema: str, *, text: type[str | bytes] = str) -> sqlite3.Connection:
     """A database of this process alone, gone with its connection."""
-    connection = _connect(":memory:", timeout=0)
+    connection = _connect(":memory:", timeout=0, text=text)
     _make_tables(connection, schema)
     return connection
-
-
-def inode_of(path: Path) -> Inode | None:
-    """What tells a replaced file from the one that was opened. None: no such file."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def patiently(step: Callable[[], T], deadline: float) -> T:
@@ -92,15 +85,31 @@ def patiently(step: Callable[[], T], deadline: float) -> T:
         time.sleep(random.uniform(0.0001, 0.001))
 
 
-def in_words(path: Path | None, error: sqlite3.Error) -> str:
+def in_words(path: Path | None, error: Exception) -> str:
     """One line for a person: which file, what is wrong, what to do."""
+    where = path or "memory"
+    if not isinstance(error, sqlite3.Error):
+        return f"{where}: unexpected {error!r}"
     name = getattr(error, "sqlite_errorname", "")
     words = next((words for code, words in _IN_WORDS.items() if name.startswith(code)), None)
-    return f"{path or 'memory'}: {error}" if words is None else f"{path or 'memory'}: {words} ({error})"
+    return f"{where}: {error}" if words is None else f"{where}: {words} ({error})"
 
 
-def _connect(uri: str, timeout: float) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+def _connect(uri: str, timeout: float, text: type[str | bytes]) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False)
+    connection.text_factory = text
+    return connection
+
+
+def _readable(path: Path, mode: str, text: type[str | bytes]) -> sqlite3.Connection:
+    connection = _connect(f"{path.absolute().as_uri()}?{mode}", timeout=_READ_PATIENCE, text=text)
+    try:
+        if _schema_number(connection) == 0:
+            raise sqlite3.OperationalError(f"{path} is still empty")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _schema_number(connection: sqlite3.Connection) -> int:
@@ -111,11 +120,10 @@ def _schema_number(connection: sqlite3.Connection) -> int:
 
 
 def _make_tables(connection: sqlite3.Connection, schema: str) -> None:
-    if _schema_number(connection) == SCHEMA_NUMBER:
-        return
     connection.execute("BEGIN IMMEDIATE")
-    if _schema_number(connection) == 0:  # else another process was first
+    if _schema_number(connection) == 0:  # else it is an older file, or another process was first
         for statement in schema.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={SCHEMA_NUMBER}")
+    # Always written: SQLite opens a file that is read-only without a word, and lets such a transaction begin.
+    connection.execute(f"PRAGMA user_version={SCHEMA_NUMBER}")
     connection.execute("COMMIT")

@@ -11,18 +11,21 @@ from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Batch, Metadata, Position, Recent, Recorded
 from qaservice.stores.bell import Bell
+from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_events import COLUMNS, LAST, recorded, recorded_or_not, schema
 from qaservice.stores.sqlite_file import open_in_memory
 from qaservice.stores.sqlite_reader import Reader
-from qaservice.stores.sqlite_writer import Command, LoopWriter, ThreadWriter
+from qaservice.stores.sqlite_writer import LoopWriter, ThreadWriter
 
-_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision LIMIT 256"
-_FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT 500"
+_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision"
+_FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position"
 _END = "SELECT max(position) FROM events"
 _STORE_ID = "SELECT id FROM store"
 _ID_AT = "SELECT id FROM events WHERE position = ?"
-_REVISION, _VALUE = 2, 7
+_POSITION, _REVISION, _ID = 0, 2, 3
+_HISTORY_PAGE, _FEED_PAGE = 256, 500
 _LOOK_AGAIN_AFTER = 1.0
+_GRACE = 1.0
 _NOBODY = UUID(int=0)
 
 
@@ -35,16 +38,14 @@ class SqliteLog:
         self._bell = Bell(None if path is None else path.parent / "wake")
         self._writer: ThreadWriter | LoopWriter
         if path is None:
-            connection = open_in_memory(schema())
+            connection = open_in_memory(schema(), text=bytes)
             self._reader = Reader(connection, LogUnavailable)
             self._writer = LoopWriter(connection, self._bell.ring_here)
         else:
-            self._reader = Reader(path, LogUnavailable)
-            self._writer = ThreadWriter(path, self._bell.ring_here, self._bell.ring_elsewhere)
+            self._reader = Reader(path, LogUnavailable, text=bytes)
+            self._writer = ThreadWriter(path, self._reader.look_again, self._bell.ring_here, self._bell.ring_elsewhere)
 
-    async def append(
-        self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata
-    ) -> Recorded:
+    async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
         """See AnswerLog.append."""
         appended = await self._submit(key, decide, id, metadata)
         assert appended is not None
@@ -58,9 +59,12 @@ class SqliteLog:
     async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
         """See AnswerLog.history."""
         after = START
-        while rows := self._reader.page(_HISTORY, (key, after), _VALUE):
-            yield [recorded(row) for row in rows]
-            after = rows[-1][_REVISION]
+        complete = False
+        while not complete:
+            rows, complete = self._reader.page(_HISTORY, (key, after), _HISTORY_PAGE)
+            if rows:
+                yield [recorded(row) for row in rows]
+                after = rows[-1][_REVISION]
 
     async def check(self) -> None:
         """See AnswerLog.check. Makes the file where there is none."""
@@ -72,20 +76,27 @@ class SqliteLog:
 
     async def close(self) -> None:
         """Store what is waiting, then close the file."""
-        await asyncio.to_thread(self._writer.close)
+        await self._writer.close()
         self._reader.close()
         self._bell.close()
 
     async def _submit(
         self, key: str, decide: Callable[[Recent], Event] | None, id: UUID, metadata: Metadata
     ) -> Recorded | None:
-        done: asyncio.Future[Recorded | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Recorded | None] = loop.create_future()
         self._writer.submit(Command(key, decide, id, metadata, time.monotonic() + self._timeout, done))
+        patience = loop.call_later(self._timeout + _GRACE, _give_up, done)
         try:
-            async with asyncio.timeout(self._timeout + 1):
-                return await done
-        except TimeoutError:
-            raise OutcomeUnknown(f"the writer has not answered within {self._timeout + 1} s") from None
+            return await done
+        finally:
+            patience.cancel()
+
+
+def _give_up(done: asyncio.Future[Recorded | None]) -> None:
+    """The command may be in a commit that hangs."""
+    if not done.done():
+        done.set_exception(OutcomeUnknown("the disk has not confirmed the write in time"))
 
 
 class SqliteFeed:
@@ -98,14 +109,14 @@ class SqliteFeed:
     @classmethod
     def of_file(cls, path: Path) -> "SqliteFeed":
         """The feed of a log that another process writes."""
-        return cls(Reader(path, LogUnavailable), Bell(path.parent / "wake"))
+        return cls(Reader(path, LogUnavailable, text=bytes), Bell(path.parent / "wake"))
 
     async def store_id(self) -> UUID:
         """See EventFeed.store_id."""
         row = self._reader.row(_STORE_ID)
         if row is None:
             raise LogUnavailable("the log has no store id")
-        return UUID(row[0])
+        return UUID(row[0].decode())
 
     async def end(self) -> Position:
         """See EventFeed.end."""
@@ -115,23 +126,31 @@ class SqliteFeed:
     async def holds(self, checkpoint: Checkpoint) -> bool:
         """See EventFeed.holds."""
         if checkpoint.event_position is None or checkpoint.event_id is None:
-            return True
-        row = self._reader.row(_ID_AT, (checkpoint.event_position,))
-        return row is not None and row[0] == checkpoint.event_id.bytes
+            return checkpoint.position <= await self.end()
+        return self._id_at(checkpoint.event_position) == checkpoint.event_id.bytes
 
     async def follow(self, after: Position) -> AsyncGenerator[Batch]:
         """See EventFeed.follow."""
         replacements = self._reader.replacements
+        last_id = self._id_at(after)
         while True:
-            rows = self._reader.page(_FEED, (after,), _VALUE)
+            heard = self._bell.rings
+            rows, complete = self._reader.page(_FEED, (after,), _FEED_PAGE)
             if self._reader.replacements != replacements:
                 raise LogReplaced("the log's file is another one than before")
-            after = rows[-1][0] if rows else after
-            yield Batch([recorded_or_not(row) for row in rows], after, at_end=not rows)
-            if not rows:
-                await self._bell.wait(_LOOK_AGAIN_AFTER)
+            if self._id_at(after) != last_id:  # as when a backup was restored into the open file
+                raise LogReplaced(f"the log no longer holds the event at position {after}")
+            if rows:
+                after, last_id = rows[-1][_POSITION], rows[-1][_ID]
+            yield Batch([recorded_or_not(row) for row in rows], after, at_end=complete)
+            if complete:
+                await self._bell.wait(_LOOK_AGAIN_AFTER, heard)
 
     async def close(self) -> None:
         """Stop listening, close the file."""
         self._bell.close()
         self._reader.close()
+
+    def _id_at(self, position: Position) -> bytes | None:
+        row = self._reader.row(_ID_AT, (position,))
+        return None if row is None else row[0]

@@ -3,11 +3,13 @@
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qaservice.domain.errors import Unavailable
-from qaservice.stores.sqlite_file import Inode, in_words, inode_of, open_for_reading
+from qaservice.stores.sqlite_file import in_words, open_for_reading
+from qaservice.stores.sqlite_handle import Handle
 
 _LOOK_AT_FILE_EVERY = 1.0
 _PAGE_BYTES = 1 << 20
@@ -15,68 +17,78 @@ _PAGE_BYTES = 1 << 20
 Row = Sequence[Any]
 
 
-class Reader:
-    """A connection that reads: of its own to a file, opened when first needed and again after an error or when the
-    file was replaced; or the one connection of a database in memory."""
+class Page(NamedTuple):
+    """Rows, and whether they are all there are."""
 
-    def __init__(self, source: Path | sqlite3.Connection, failed: type[Unavailable]) -> None:
-        self.replacements = 0
-        """How often the file was found to be another one than before."""
+    rows: list[Row]
+    complete: bool
+
+
+class Reader:
+    """Reads a file over a connection of its own, or a database in memory over the one it has."""
+
+    def __init__(
+        self, source: Path | sqlite3.Connection, failed: type[Unavailable], *, text: type[str | bytes] = str
+    ) -> None:
+        """`failed` is what every method raises. `text`: what columns of text are read as."""
         self._path = source if isinstance(source, Path) else None
-        self._connection = None if isinstance(source, Path) else source
+        self._source = source if isinstance(source, sqlite3.Connection) else _handle(source, text)
         self._failed = failed
-        self._inode: Inode | None = None
-        self._looked = 0.0
+        self._look_at = 0.0
+
+    @property
+    def replacements(self) -> int:
+        """How often the file was found to be another one than before."""
+        return self._source.replacements if isinstance(self._source, Handle) else 0
 
     def row(self, sql: str, parameters: Row = ()) -> Row | None:
-        """The first row, or None. Raises the error this reader was made with."""
+        """The first row, or None."""
         try:
-            row: Row | None = self._connected().execute(sql, parameters).fetchone()
+            row: Row | None = self._connection().execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._given_up(error) from error
         return row
 
-    def page(self, sql: str, parameters: Row, value_column: int) -> list[Row]:
-        """The first rows, as many as fit in about a mebibyte of values. Raises the error this reader was made with."""
+    def page(self, sql: str, parameters: Row, limit: int) -> Page:
+        """The first rows, at most `limit`, and no more than fit in about a mebibyte of the last column."""
         rows: list[Row] = []
         size = 0
         try:
-            cursor = self._connected().execute(sql, parameters)
+            cursor = self._connection().execute(sql, parameters)
             for row in cursor:
                 rows.append(row)
-                size += len(row[value_column] or "")
-                if size > _PAGE_BYTES:
+                size += len(row[-1] or "")
+                if len(rows) == limit or size > _PAGE_BYTES:
                     break
-            cursor.close()  # an open cursor would keep the file from being checkpointed
+            else:
+                return Page(rows, complete=True)
+            cursor.close()  # an open cursor would keep the write-ahead log from being emptied
         except sqlite3.Error as error:
             raise self._given_up(error) from error
-        return rows
+        return Page(rows, complete=False)
+
+    def look_again(self) -> None:
+        """Look before the next read whether the file was replaced."""
+        self._look_at = 0.0
 
     def close(self) -> None:
         """Close the file; a database in memory belongs to its writer."""
-        if self._path is not None and self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if isinstance(self._source, Handle):
+            self._source.close()
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._path is not None:
-            self._look_at_file(self._path)
-            if self._connection is None:
-                self._connection = open_for_reading(self._path)
-        assert self._connection is not None
-        return self._connection
-
-    def _look_at_file(self, path: Path) -> None:
-        now = time.monotonic()
-        if self._connection is not None and now < self._looked + _LOOK_AT_FILE_EVERY:
-            return
-        self._looked = now
-        inode = inode_of(path)
-        if inode != self._inode:
-            self.replacements += self._inode is not None
-            self._inode = inode
-            self.close()
+    def _connection(self) -> sqlite3.Connection:
+        if not isinstance(self._source, Handle):
+            return self._source
+        if (now := time.monotonic()) > self._look_at:
+            self._look_at = now + _LOOK_AT_FILE_EVERY
+            if not self._source.look():
+                self._source.leave()
+        return self._source.connection()
 
     def _given_up(self, error: sqlite3.Error) -> Unavailable:
         self.close()
         return self._failed(in_words(self._path, error))
+
+
+def _handle(path: Path, text: type[str | bytes]) -> Handle:
+    return Handle(path, partial(open_for_reading, path, text=text))

@@ -17,13 +17,18 @@ ETAG = {
 }
 LOCATION = {"Location": {"description": "The answer's path", "schema": {"type": "string"}, "example": "/answers/name"}}
 
-_ERRORS = {
-    400: ("The input breaks a rule", "Input not valid: key is empty"),
-    404: ("No such answer: never created, or deleted", "Key not found"),
-    409: ("The answer exists", "Key exists"),
-    413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes"),
-    503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable"),
+RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}, "example": 1},
 }
+
+_ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
+    400: ("The input breaks a rule", "Input not valid: key is empty", {}),
+    404: ("No such answer: never created, or deleted", "Key not found", {}),
+    409: ("The answer exists", "Key exists", ETAG),
+    413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes", {}),
+    503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable", RETRY_AFTER),
+}
+_ANY_OTHER = ("Any other error", "Internal server error", {})
 
 
 def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) -> Responses:
@@ -35,14 +40,16 @@ def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) 
 
 
 def error_replies(*statuses: int, unavailable: str = "Event store unavailable") -> Responses:
-    """The errors of a route, all of one shape. `unavailable` is the text of a 503."""
+    """The errors of a route, all of one shape; also any that it does not name, or the framework would document its
+    own. `unavailable` is the text of a 503."""
     documented: Responses = {}
     for status in statuses:
-        description, text = _ERRORS[status]
-        example = {"error": unavailable if status == 503 else text}
-        documented[status] = {
-            "model": ErrorBody,
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
-    return documented
+        description, text, headers = _ERRORS[status]
+        documented[status] = _error(description, unavailable if status == 503 else text, headers)
+    return documented | {"default": _error(*_ANY_OTHER)}
+
+
+def _error(description: str, text: str, headers: dict[str, Any]) -> dict[str, Any]:
+    example = {"error": text}
+    content = {"application/json": {"example": example}}
+    return {"model": ErrorBody, "description": description, "content": content, "headers": headers}

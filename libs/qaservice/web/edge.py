@@ -48,7 +48,7 @@ class Edge:
         began = time.perf_counter()
         method = scope["method"]
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server, which has its own scope, drops the body
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         scope["path"] = scope["raw_path"].decode()  # routed as it came: an encoded slash is not a separator
         request_id = self._request_id(scope)
         status = 0
@@ -91,11 +91,27 @@ class Edge:
 
     def _reply_to(self, error: Exception, scope: Scope) -> Reply:
         if isinstance(error, HTTPException) and error.status_code == 405:
-            error.headers = {"Allow": ", ".join(sorted(allowed_methods(self._routes, scope)))}
+            allowed = allowed_methods(self._routes, scope) or {"GET", "HEAD"}  # none: a file of the documentation
+            error.headers = {"Allow": ", ".join(sorted(allowed))}
         reply = reply_to(error)
         if isinstance(error, BodyTooLarge) and error.unread > _WORTH_READING:
             reply.headers = (*reply.headers, _CLOSE)
         return reply
+
+
+def _without_body(send: Send) -> Send:
+    """A `send` for HEAD: the reply is complete with its head, and a stream of a body learns that nobody listens."""
+    complete = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal complete
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not complete:
+            complete = True
+            await send({"type": "http.response.body", "body": b""})
+
+    return send_head
 
 
 def _described(error: Exception) -> dict[str, str]:

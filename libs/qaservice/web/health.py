@@ -1,18 +1,33 @@
 """The routes that watch a process: ping, live, ready, metrics."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+from starlette.responses import Response
 
 from qaservice.domain.errors import QaserviceError, Unavailable
-from qaservice.web.documentation import error_replies
+from qaservice.web.documentation import Responses, error_replies, replies
 from qaservice.web.errors import error_reply
 from qaservice.web.metrics import exposition
 from qaservice.web.replies import Reply
 from qaservice.web.routes import DirectRoute
 
 Check = Callable[[], Awaitable[None]]
+
+
+class Pong(BaseModel):
+    """Somebody is there."""
+
+    message: Literal["pong"]
+
+
+class Status(BaseModel):
+    """What a probe finds."""
+
+    status: Literal["live", "ready"]
 
 
 def pings(*paths: str) -> list[APIRoute]:
@@ -22,7 +37,8 @@ def pings(*paths: str) -> list[APIRoute]:
         """Whether anybody is there."""
         return Reply(200, '{"message":"pong"}')
 
-    return [_route(path, ping, "Ping") for path in paths]
+    pong = replies(200, Pong, {"message": "pong"})
+    return [_route(path, ping, "Ping", pong) for path in paths]
 
 
 async def nothing() -> None:
@@ -54,12 +70,21 @@ def health(
         text, content_type = exposition(registry)
         return Reply(200, text, content_type=(b"content-type", content_type.encode()))
 
+    example = 'qaservice_appends_total{type="AnswerCreatedEvent"} 1.0'
+    text: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": example}}}}
     return [
-        _route("/health/live", get_live, "Live", 503),
-        _route("/health/ready", get_ready, "Ready", 503),
-        _route("/metrics", get_metrics, "Metrics"),
+        _route("/health/live", get_live, "Live", _status("live", "The process's loop stands still")),
+        _route("/health/ready", get_ready, "Ready", _status("ready", "LogUnavailable: the disk is full")),
+        _route("/metrics", get_metrics, "Metrics", text, response_class=Response),
     ]
 
 
-def _route(path: str, handler: Callable[[], Awaitable[Reply]], summary: str, *error_statuses: int) -> APIRoute:
-    return DirectRoute("GET", path, handler, summary=summary, tags=["health"], responses=error_replies(*error_statuses))
+def _status(good: str, bad: str) -> Responses:
+    return replies(200, Status, {"status": good}) | error_replies(503, unavailable=bad)
+
+
+def _route(
+    path: str, handler: Callable[[], Awaitable[Reply]], summary: str, responses: Responses, **documentation: Any
+) -> APIRoute:
+    responses = responses | error_replies()
+    return DirectRoute("GET", path, handler, summary=summary, tags=["health"], responses=responses, **documentation)

@@ -1,0 +1,41 @@
+"""Single requests, where one has to know when its reply came."""
+
+import http.client
+import json
+from types import TracebackType
+
+from bench.servers import Server
+
+
+class RequestFailed(Exception):
+    """A reply was not a 2xx."""
+
+
+class Client:
+    """One connection that stays open."""
+
+    def __init__(self, server: Server) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connection.close()
+
+    def create(self, key: str) -> None:
+        """POST an answer. Raises RequestFailed."""
+        self._connection.request("POST", "/answers", json.dumps({"key": key, "value": "a value"}))
+        reply = self._connection.getresponse()
+        text = reply.read()
+        if reply.status != 201:
+            raise RequestFailed(f"POST: {reply.status} {text!r}")
+
+    def has(self, path: str) -> bool:
+        """Whether a GET gets a 200 and not a 404. Raises RequestFailed."""
+        self._connection.request("GET", path)
+        reply = self._connection.getresponse()
+        text = reply.read()
+        if reply.status not in (200, 404):
+            raise RequestFailed(f"GET {path}: {reply.status} {text!r}")
+        return reply.status == 200

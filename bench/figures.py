@@ -1,0 +1,22 @@
+"""All figures, by the names the command line takes. A new one is a function that returns rows, and a line here."""
+
+from collections.abc import Callable, Sequence
+
+from bench import access_log, catch_up, freshness, processes, reads, revisions, size, writes
+from bench.rows import Row
+from bench.run import Run
+
+FIGURES: dict[str, Callable[[Run], Sequence[Row]]] = {
+    "post": writes.post,
+    "post-1": writes.post_one_connection,
+    "patch-hot": writes.patch_hot_key,
+    "get": reads.get,
+    "size": size.many_keys,
+    "revisions": revisions.many_revisions,
+    "catch-up": catch_up.catch_up,
+    "fresh-monolith": freshness.monolith,
+    "fresh-three": freshness.three_processes,
+    "start": processes.start,
+    "memory": processes.memory,
+    "access-log": access_log.cost,
+}

@@ -1,0 +1,49 @@
+"""Load on a server: wrk, with the scripts in `lua/`."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.servers import Server
+
+_SCRIPTS = Path(__file__).with_name("lua")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one load got and what it cost the server; `p50_ms` and `p99_ms` are latencies as the client saw them."""
+
+    per_second: float
+    cpu_us: float
+    p50_ms: float
+    p99_ms: float
+
+
+class LoadFailed(Exception):
+    """wrk did not run, or a request did not get a 2xx."""
+
+
+def drive(server: Server, script: str, *arguments: object, connections: int = 64, seconds: int) -> Sample:
+    """Requests of `script` from every connection as fast as replies come. Raises LoadFailed."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f"{script}.lua", server.url]
+    before = server.cpu_seconds()
+    try:
+        done = subprocess.run([*command, "--", *map(str, arguments)], cwd=_SCRIPTS, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise LoadFailed("wrk is missing: apt-get install wrk") from None
+    spent = server.cpu_seconds() - before
+    try:
+        report = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise LoadFailed(f"wrk: {done.stdout}{done.stderr}") from None
+    requests = report["requests"]
+    failed = {kind: count for kind, count in report["failed"].items() if count}
+    if failed or not requests:
+        raise LoadFailed(f"{script}: of {requests} requests failed {failed}")
+    return Sample(
+        per_second=requests / report["microseconds"] * 1e6,
+        cpu_us=spent / requests * 1e6,
+        p50_ms=report["p50"] / 1000,
+        p99_ms=report["p99"] / 1000,
+    )

@@ -1,0 +1,116 @@
+"""Processes under test: started on a core of their own, watched from outside."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qaservice.runtime.settings import Settings
+
+SERVER_CORE, LOAD_CORE = 0, 1
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+_LOOK_EVERY = 0.002
+
+
+class DoesNotAnswer(Exception):
+    """A process ended, or did not answer in time; the text has the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running process that serves on `port` of this machine."""
+
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """What all its threads, ended ones too, have used: clock_getcpuclockid(3), the number in /proc/PID/stat with
+        more digits."""
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+    def resident_mebibytes(self) -> float:
+        """What it holds of the machine's memory, by proc(5)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@contextmanager
+def ours(service: str, folder: Path, *, port: int | None = None) -> Iterator[Server]:
+    """`qaservice SERVICE --sqlite FOLDER`, as a user runs it: metrics, request ids and the JSON access log are on.
+    `port`: the service's own, where it is not told another one."""
+    command = [str(Path(sys.executable).with_name("qaservice")), service, "--sqlite", str(folder)]
+    here = free_port() if port is None else port
+    environment = {} if port is not None else {"IP_PORT": f"127.0.0.1:{here}"}
+    with _running(command, folder, here, environment) as server:
+        yield server
+
+
+@contextmanager
+def reference(program: str, folder: Path) -> Iterator[Server]:
+    """A program of `bench.references` over the files in `folder`."""
+    port = free_port()
+    command = [sys.executable, "-m", f"bench.references.{program}", str(folder), str(port)]
+    with _running(command, folder, port, {}) as server:
+        yield server
+
+
+def free_port() -> int:
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _running(command: Sequence[str], folder: Path, port: int, environment: dict[str, str]) -> Iterator[Server]:
+    folder.mkdir(parents=True, exist_ok=True)
+    said = folder / f"{port}.log"
+    clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    with said.open("wb") as log:
+        pinned = ["taskset", "-c", str(SERVER_CORE), *command]
+        process = subprocess.Popen(pinned, cwd=folder, env=clean | environment, stdout=log, stderr=log)
+    try:
+        _wait_until_it_answers(process, port, said)
+        yield Server(process.pid, port)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        said.unlink()
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int, said: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if answers(port):
+            return
+        time.sleep(_LOOK_EVERY)
+    raise DoesNotAnswer(f"{process.args!r}\n{said.read_text()[-2000:]}")
+
+
+def answers(port: int, path: str = "/ping") -> bool:
+    """Whether a GET gets a 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,213 @@
+"""The calls to EventStoreDB that the log and the feed are made of: each with its deadline and its tries."""
+
+import asyncio
+import math
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from esdbclient import NewEvent, RecordedEvent
+from esdbclient.common import AbstractAsyncReadResponse
+from esdbclient.connection_spec import NODE_PREFERENCE_LEADER, URI_SCHEME_ESDB, ConnectionSpec
+from esdbclient.exceptions import (
+    DiscoveryFailed,
+    EventStoreDBClientException,
+    NodeIsNotLeader,
+    NotFound,
+    ServiceUnavailable,
+    StreamIsDeleted,
+)
+
+from qaservice.domain.errors import LogUnavailable
+from qaservice.stores.eventstoredb_client import Client, ClusterClient, uncut
+from qaservice.stores.eventstoredb_errors import in_words, is_no_access, outcome_of
+
+T = TypeVar("T")
+
+_LONGEST_APPEND = 2.0  # seconds: the server's own time limit for a write
+_MOST_CALLS = 80  # at once; the server takes 100 on a connection (Kestrel's default), and subscriptions need some
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+_PAGE_EVENTS, _PAGE_BYTES = 256, 1024 * 1024
+
+
+class EventStoreDb:
+    """One database, connected when it is first needed. To be used in one event loop.
+
+    Deadlines are in `loop.time()`.
+    """
+
+    def __init__(self, uri: str) -> None:
+        """Raises ValueError, without what is secret in the URI."""
+        spec = _checked(uri)
+        self._make = Client if spec.scheme == URI_SCHEME_ESDB and len(spec.targets) == 1 else ClusterClient
+        self._uri = uri
+        self._client: Client | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._failure = ""
+        self._room = asyncio.Semaphore(_MOST_CALLS)
+        self._closed = False
+
+    def losses(self) -> int:
+        """Grows whenever the connection is found lost, so that another log may stand behind it than before."""
+        return 0 if self._client is None else self._client.count_losses()
+
+    async def append(
+        self, stream: str, expected: int | None, event: NewEvent, deadline: float, sending: Callable[[], None]
+    ) -> int:
+        """Append one event behind the event number `expected` (None: to a new stream); its position, 0 where the server
+        told none. One try; `sending` is called when it goes out.
+
+        Raises WrongRevision, NotStored, LogUnavailable (for good), TooLarge, OutcomeUnknown.
+        """
+
+        async def call(client: Client) -> int:
+            sending()
+            return await client.append(stream, expected, event, patience(deadline, _LONGEST_APPEND))
+
+        try:
+            return (await self._try(call))[0]
+        except EventStoreDBClientException as error:
+            raise outcome_of(error) from None
+
+    async def read(
+        self, call: Callable[[Client, float], Awaitable[Sequence[RecordedEvent]]], deadline: float, *, enough: int = 1
+    ) -> Sequence[RecordedEvent]:
+        """What `call` gives with the client and a time limit in seconds, tried until the deadline. Less than `enough`
+        events count only if the channel stayed the same: a replaced one cuts reads off as if there were no more.
+
+        Raises LogUnavailable.
+        """
+        reason = "no answer"
+        try:
+            async with asyncio.timeout_at(deadline):
+                for pause in pauses():
+                    try:
+                        found, is_whole = await self._try(lambda client: call(client, patience(deadline)))
+                        if is_whole or len(found) >= enough:
+                            return found
+                        reason = "the channel was replaced"
+                    except EventStoreDBClientException as error:
+                        reason = in_words(error)
+                        if is_no_access(error):
+                            break
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            pass
+        raise LogUnavailable(reason)
+
+    async def last_event(self, stream: str, deadline: float) -> RecordedEvent | None:
+        """The stream's last event; None: there is no such stream. Raises LogUnavailable."""
+        found = await self.events(stream, deadline, backwards=True, limit=1)
+        return found[0] if found else None
+
+    async def events(
+        self, stream: str, deadline: float, *, start: int = 0, backwards: bool = False, limit: int = _PAGE_EVENTS
+    ) -> Sequence[RecordedEvent]:
+        """Some of the stream's events, at least one: forwards from the number `start`, which must exist, or backwards
+        from the last. Empty: there is no such stream. Raises LogUnavailable."""
+
+        async def call(client: Client, timeout: float) -> Sequence[RecordedEvent]:
+            from_ = None if backwards else start
+            reading = client.read_stream(
+                stream, stream_position=from_, backwards=backwards, limit=limit, timeout=timeout
+            )
+            try:
+                found = await gathered(await reading)
+            except StreamIsDeleted:
+                return ()
+            except NotFound as error:
+                if error.args:  # the server's answer to this read; a bare one is gRPC's status, from whomever
+                    return ()
+                raise
+            return not_empty(found)
+
+        return await self.read(call, deadline)
+
+    async def connected(self) -> Client:
+        """The client, made and connected. Raises DiscoveryFailed; LogUnavailable where this was closed."""
+        if self._closed:
+            raise LogUnavailable("it was closed")
+        if self._client is None:
+            if self._connecting is None or self._connecting.done():
+                self._connecting = asyncio.create_task(self._connect())
+            await asyncio.wait({self._connecting})  # it goes on when whoever began it has gone
+            if self._client is None:
+                raise DiscoveryFailed(self._failure)
+        return self._client
+
+    async def close(self) -> None:
+        """Leave calls under way 5 s to finish."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._client is not None:
+            await self._client.close()
+
+    async def _connect(self) -> None:
+        try:
+            client = self._make(self._uri)
+            await client.connect()
+        except (EventStoreDBClientException, OSError) as error:  # OSError: a certificate's file
+            self._failure = f"{type(error).__name__}: {error}"
+        else:
+            self._client = client
+
+    async def _try(self, call: Callable[[Client], Awaitable[T]]) -> tuple[T, bool]:
+        """`call`, once, and whether the channel stayed the same. Raises EventStoreDBClientException; LogUnavailable
+        where closed."""
+        client = await self.connected()
+        try:
+            async with self._room:
+                client.count_losses()
+                connection = client.connection
+                result = await uncut(call(client))
+        except (NodeIsNotLeader, ServiceUnavailable) as error:
+            with suppress(EventStoreDBClientException):  # what the call came to is what counts
+                await client.reconnect(error.leader_grpc_target if isinstance(error, NodeIsNotLeader) else None)
+            raise
+        return result, client.connection is connection and not self._closed
+
+
+def patience(deadline: float, most: float = math.inf) -> float:
+    """How long one try may take, in seconds: half of what is left, so that there is time for another."""
+    left = deadline - asyncio.get_running_loop().time()
+    return min(most, max(_FIRST_PAUSE, (left - 0.1) / 2))
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait between tries, for ever; they grow, and have jitter."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def gathered(reading: AbstractAsyncReadResponse) -> list[RecordedEvent]:
+    """What a read gives, up to about 1 MiB."""
+    found, size = [], 0
+    async with reading:
+        async for event in reading:
+            found.append(event)
+            size += len(event.data)
+            if size > _PAGE_BYTES:
+                break
+    return found
+
+
+def not_empty(found: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+    """`found`, where there must be something. Raises EventStoreDBClientException: the read was cut off."""
+    if not found:
+        raise EventStoreDBClientException("a read of what exists found nothing")
+    return found
+
+
+def _checked(uri: str) -> ConnectionSpec:
+    try:
+        spec = ConnectionSpec(uri)
+    except ValueError as error:
+        text = str(error).replace(uri, "the URI")
+        raise ValueError("it is no URI" if "@" in text else text) from None  # never a password
+    if spec.options.NodePreference != NODE_PREFERENCE_LEADER:
+        raise ValueError("NodePreference must be leader: other nodes may not have the last events yet")
+    return spec

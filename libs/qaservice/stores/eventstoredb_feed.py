@@ -1,0 +1,165 @@
+"""The events of all answers in the order of EventStoreDB's log, whatever else the database holds."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from uuid import UUID, uuid4
+
+from esdbclient import NewEvent, RecordedEvent
+from esdbclient.exceptions import EventStoreDBClientException
+
+from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
+from qaservice.domain.readmodel import Checkpoint
+from qaservice.domain.recorded import START, Batch, Position
+from qaservice.stores.eventstoredb import EventStoreDb, gathered, not_empty, pauses
+from qaservice.stores.eventstoredb_client import Client
+from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision, is_invalid_position
+from qaservice.stores.eventstoredb_events import STORE_TYPE, checked_prefix, position_of, recorded_or_not, store_stream
+from qaservice.stores.eventstoredb_subscription import subscribed
+
+_QUIET_SECONDS = 1.0
+_SCAN_SECONDS = 20.0
+
+
+class EventStoreDbFeed:
+    """The events of all answers, for any number of followers. To be used in one event loop, which may be started after
+    this was made.
+
+    A follower's subscription that breaks, or ends, ends the follower too: whoever resumes must first ask whether it is
+    still the same log (`store_id`, `holds`), and that is the follower's to do. What a subscription does not tell —
+    that it is frozen, that another log stands there now — is asked for once in every second without events.
+    """
+
+    def __init__(self, uri: str, prefix: str, timeout: float) -> None:
+        """`prefix`: how the streams of answers begin. `timeout` in seconds bounds every question; `end` may take
+        20. Raises ValueError, without what is secret in the URI."""
+        self._database = EventStoreDb(uri)
+        self._prefix = checked_prefix(prefix)
+        self._store_stream = store_stream(prefix)
+        self._timeout = timeout
+        self._store: UUID | None = None
+        # One pattern, escaped: the client joins several without a group, so that they would match more than they say.
+        self._pattern = f"{re.escape(prefix)}.*"
+
+    async def store_id(self) -> UUID:
+        """See EventFeed.store_id. The id of the first event of a stream of its own, made by whoever comes first."""
+        deadline = self._deadline()
+        event = NewEvent(type=STORE_TYPE, data=b"{}", id=uuid4())
+        pause = pauses()
+        while True:
+            self._store = await self._stored_id(deadline)
+            if self._store is not None:
+                return self._store
+            try:
+                await self._database.append(self._store_stream, None, event, deadline, lambda: None)
+            except (WrongRevision, NotStored, OutcomeUnknown):
+                await asyncio.sleep(next(pause))
+
+    async def end(self) -> Position:
+        """See EventFeed.end. The server looks for it from its end backwards, through what others have stored too."""
+        for _ in range(2):  # nothing is believed when said twice: a read that was cut off says it too
+            last = await self._read_all(_SCAN_SECONDS, backwards=True)
+            if last:
+                return position_of(last[0])
+        return START
+
+    async def holds(self, checkpoint: Checkpoint) -> bool:
+        """See EventFeed.holds."""
+        try:
+            if not await self._reaches(checkpoint.position):
+                return False
+            if checkpoint.event_position is None or checkpoint.event_id is None:
+                return True
+            event = await self._first_from(checkpoint.event_position)
+        except LogReplaced:
+            return False
+        return position_of(event) == checkpoint.event_position and event.id == checkpoint.event_id
+
+    async def follow(self, after: Position) -> AsyncGenerator[Batch, None]:
+        """See EventFeed.follow. Raises LogUnavailable also where the subscription ends without an error."""
+        store = self._store or await self.store_id()
+        await self._check(store, after)
+        missing_since: float | None = None
+        async with subscribed(self._database, self._pattern, after) as subscription:
+            while True:
+                events = await subscription.take(_QUIET_SECONDS)
+                if events is None:
+                    await self._check(store)
+                    subscription.is_live = not await self._has_more(subscription.end)
+                    missing_since = None if subscription.is_live else missing_since or self._deadline()
+                    if missing_since is not None and missing_since < asyncio.get_running_loop().time():
+                        raise LogUnavailable(f"the subscription has delivered nothing for {self._timeout} s")
+                else:
+                    missing_since = None
+                handed_out = [recorded_or_not(self._prefix, event) for event in events or ()]
+                yield Batch(handed_out, subscription.end, at_end=subscription.is_live and subscription.is_empty)
+
+    async def close(self) -> None:
+        """End all followers and disconnect."""
+        await self._database.close()
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+    async def _check(self, store: UUID, after: Position = START) -> None:
+        """Raises LogReplaced where the log is another one than `store`, or ends before `after`: a subscription from
+        beyond the end is accepted and delivers nothing."""
+        found = await self._stored_id(self._deadline())
+        if found != store:
+            raise LogReplaced(f"the log was replaced: store {store} became {found}")
+        if not await self._reaches(after):
+            raise LogReplaced(f"the log was replaced: it ends before position {after}")
+
+    async def _stored_id(self, deadline: float) -> UUID | None:
+        first = await self._database.events(self._store_stream, deadline, limit=1)
+        return first[0].id if first else None
+
+    async def _reaches(self, position: Position) -> bool:
+        """Whether a follower can begin behind `position`. Raises LogReplaced where it is no place of this log's."""
+        if position == START:
+            return True
+        last = await self._read_all(self._timeout, backwards=True, everybody=True)
+        if position_of(last[0]) < position:
+            return False
+        await self._first_from(position)
+        return True
+
+    async def _has_more(self, end: Position) -> bool:
+        """Whether events of ours follow, asked of the log itself."""
+        found = await self._read_all(self._timeout, start=end, limit=1 if end == START else 2)
+        return any(position_of(event) > end for event in found)
+
+    async def _first_from(self, position: Position) -> RecordedEvent:
+        """The event that begins at a position, or the next; whosever it is."""
+        return (await self._read_all(self._timeout, start=position, everybody=True))[0]
+
+    async def _read_all(
+        self,
+        seconds: float,
+        *,
+        start: Position = START,
+        backwards: bool = False,
+        limit: int = 1,
+        everybody: bool = False,
+    ) -> Sequence[RecordedEvent]:
+        """Events of ours; or `everybody`'s, where there must be some. Raises LogReplaced where `start` is no place."""
+
+        async def call(client: Client, timeout: float) -> Sequence[RecordedEvent]:
+            reading = client.read_all(
+                commit_position=None if start == START else start,
+                backwards=backwards,
+                filter_exclude=(),
+                filter_include=() if everybody else (self._pattern,),
+                filter_by_stream_name=True,
+                limit=limit,
+                timeout=timeout,
+            )
+            try:
+                found = await gathered(await reading)
+            except EventStoreDBClientException as error:
+                if is_invalid_position(error):
+                    raise LogReplaced(f"the log was replaced: no event begins at position {start}") from None
+                raise
+            return not_empty(found) if everybody else found
+
+        return await self._database.read(call, asyncio.get_running_loop().time() + seconds, enough=limit)

@@ -1,0 +1,122 @@
+"""The collection of the answers in MongoDB, and the wall: limits in time, and no exception of the driver gets out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pymongo
+from bson.errors import BSONError
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import ReadPreference, WriteConcern
+from pymongo.errors import PyMongoError
+
+from qaservice.domain.errors import ReadModelUnavailable
+from qaservice.domain.readmodel import Checkpoint
+
+Row = dict[str, Any]
+
+# NOTE: stored. An answer is {_id: its key, revision, position, build, value: text or null}, the checkpoint has a
+# number for _id: no key is one, and MongoDB sorts numbers before strings.
+COLLECTION = "answers"
+CHECKPOINT = 0
+
+_DURABLE = WriteConcern("majority", j=True)
+_GRACE = 1.0
+
+
+class AnswersCollection:
+    """The collection over a client of its own, made when first needed, for the running loop."""
+
+    def __init__(self, uri: str, database: str, timeout: float) -> None:
+        self._uri = uri
+        self._database = database
+        self._timeout = timeout
+        self._client: AsyncIOMotorClient[Row] | None = None
+        self._answers: AsyncIOMotorCollection[Row] | None = None
+
+    @asynccontextmanager
+    async def operation(self) -> AsyncIterator[AsyncIOMotorCollection[Row]]:
+        """The driver's collection for one operation, which ends within the timeout. Raises ReadModelUnavailable."""
+        try:
+            # The driver keeps the limit and tells it the server, where waiting for a majority would never end. The
+            # loop keeps a second one: in a look-up of a name, or in the queue for a thread, the driver knows none.
+            with pymongo.timeout(self._timeout):
+                async with asyncio.timeout(self._timeout + _GRACE):
+                    yield self._connected()
+        except TimeoutError:
+            raise ReadModelUnavailable(f"MongoDB has not answered within {self._timeout} s") from None
+        except (PyMongoError, BSONError, OSError) as error:
+            raise ReadModelUnavailable(_in_words(error)) from error
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """The stored checkpoint; None before the first build."""
+        async with self.operation() as answers:
+            row = await answers.find_one({"_id": CHECKPOINT})
+        return None if row is None else checkpoint_of(row)
+
+    async def close(self) -> None:
+        """Disconnect; the next operation connects anew."""
+        client, self._client, self._answers = self._client, None, None
+        if client is not None:
+            with pymongo.timeout(self._timeout):  # it says goodbye to the server
+                await asyncio.to_thread(client.close)
+
+    def _connected(self) -> AsyncIOMotorCollection[Row]:
+        if self._answers is None:
+            self._client = _client(self._uri, self._timeout)
+            # From the primary: a secondary may be behind what a client was promised.
+            self._answers = self._client.get_database(self._database).get_collection(
+                COLLECTION, write_concern=_DURABLE, read_preference=ReadPreference.PRIMARY
+            )
+        return self._answers
+
+
+def row_of(checkpoint: Checkpoint) -> Row:
+    """A checkpoint as it is stored; times of one length, so that they sort."""
+    confirmed = checkpoint.confirmed
+    return {
+        "store": str(checkpoint.store),
+        "build": checkpoint.build,
+        "position": checkpoint.position,
+        "event_position": checkpoint.event_position,
+        "event_id": checkpoint.event_id and str(checkpoint.event_id),
+        "target": checkpoint.target,
+        "confirmed": confirmed and confirmed.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+
+
+def checkpoint_of(row: Row) -> Checkpoint:
+    """The inverse of `row_of`."""
+    return Checkpoint(
+        store=UUID(row["store"]),
+        build=row["build"],
+        position=row["position"],
+        event_position=row["event_position"],
+        event_id=row["event_id"] and UUID(row["event_id"]),
+        target=row["target"],
+        confirmed=row["confirmed"] and datetime.fromisoformat(row["confirmed"]),
+    )
+
+
+def _client(uri: str, timeout: float) -> AsyncIOMotorClient[Row]:
+    limit = int(timeout * 1000)
+    try:
+        return AsyncIOMotorClient(
+            uri,
+            io_loop=asyncio.get_running_loop(),
+            serverSelectionTimeoutMS=limit,
+            connectTimeoutMS=limit,
+            socketTimeoutMS=limit,
+        )
+    except (PyMongoError, ValueError, TypeError, OSError) as error:
+        # Without its text and traceback: they may quote the URI, and so the password.
+        raise ReadModelUnavailable(f"MongoDB: the URI is not valid ({type(error).__name__})") from None
+
+
+def _in_words(error: Exception) -> str:
+    """The driver's text without the server's whole reply and the state of the whole cluster."""
+    text = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
+    return f"MongoDB: {type(error).__name__}: {text}"

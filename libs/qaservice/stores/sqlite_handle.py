@@ -1,0 +1,138 @@
+"""The connection to a file, as long as the file's name means the file that was opened.
+
+A file that was deleted or replaced is still there for whoever has it open: what is written to it is lost, what is read
+from it is old. And SQLite finds the write-ahead log by name: it would replay the old file's log into the new file
+(SQLite documentation, "How To Corrupt An SQLite Database File", section 4.2).
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+Inode = tuple[int, int]
+
+_CLOCK_TICK_NS = 50_000_000
+_SECONDS_FOR_OTHERS_TO_FINISH = 1
+
+
+class Files(NamedTuple):
+    """What tells files from others of the same name; None: no such file."""
+
+    main: Inode | None
+    wal: Inode | None
+
+
+class Handle:
+    """Opens its file when first needed, and anew after an error or when the file was deleted or replaced."""
+
+    def __init__(self, path: Path, opened: Callable[[], sqlite3.Connection]) -> None:
+        """`opened` gives a fresh connection or raises sqlite3.Error."""
+        self.openings = 0
+        self.replacements = 0
+        """How often the file was found to be another one than before."""
+        self._path = path
+        self._folder = str(path.parent)
+        self._unchanged: tuple[int, ...] | None = None
+        self._names = (str(path), f"{path}-wal", f"{path}-shm")
+        self._opened = opened
+        self._connection: sqlite3.Connection | None = None
+        self._files: Files | None = None
+
+    def connection(self) -> sqlite3.Connection:
+        """The open connection. Raises sqlite3.Error."""
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def look(self) -> bool:
+        """Whether the open connection, if there is one, is to the files that have the names now."""
+        if self._connection is None:
+            return True
+        folder = _folder(self._folder)
+        if folder == self._unchanged:
+            return True  # no name in it was given or taken: one question instead of two
+        same = self._found() == self._files
+        # A change within the same tick of the file system's clock would not show: ask both next time.
+        self._unchanged = folder if same and time.time_ns() - folder[-1] > _CLOCK_TICK_NS else None
+        return same
+
+    def leave(self, *, writes: bool = False) -> None:
+        """Close the connection to files that lost their names, so that the next one finds everything committed.
+        Raises sqlite3.Error."""
+        try:
+            if self._connection is not None and writes and self._files is not None:
+                main, wal, _ = self._names
+                if _inode(main) != self._files.main or not _size(wal):
+                    _bring_in(self._connection)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        known, before = self._files, self._found()
+        replaced = False
+        if known is not None and known.main != before.main:
+            replaced = True
+            if known.wal == before.wal:
+                self._remove_log()
+        connection = self._opened()
+        files = self._found()
+        if before.main not in (None, files.main):
+            connection.close()
+            raise sqlite3.OperationalError("the file was replaced while it was being opened")
+        self._unchanged = None
+        self.openings += 1
+        self.replacements += replaced
+        self._files = files
+        return connection
+
+    def _found(self) -> Files:
+        main, wal, _ = self._names
+        return Files(_inode(main), _inode(wal))
+
+    def _remove_log(self) -> None:
+        """The log that bears the new file's name belongs to the old one; those who have it open keep it."""
+        for name in self._names[1:]:
+            try:
+                os.unlink(name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise sqlite3.OperationalError(f"{name} belongs to a file that was replaced: remove it") from error
+
+
+def _inode(name: str) -> Inode | None:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _size(name: str) -> int:
+    try:
+        return os.stat(name).st_size
+    except OSError:
+        return 0
+
+
+def _folder(name: str) -> tuple[int, ...]:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return (0,)
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _bring_in(connection: sqlite3.Connection) -> None:
+    """Move what is in a write-ahead log that lost its name, or whose file did, into the file."""
+    connection.execute(f"PRAGMA busy_timeout={_SECONDS_FOR_OTHERS_TO_FINISH * 1000}").fetchone()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

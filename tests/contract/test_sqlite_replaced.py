@@ -1,0 +1,191 @@
+"""What a log in a file does when the file is deleted or replaced while it is open: nothing acknowledged may go to a
+file that nobody will find again, and no follower may go on as if it were the old one."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from qaservice.domain.answers import Event, create
+from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown
+from qaservice.domain.recorded import START, Batch, Recent, Recorded
+from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
+from tests.given import a_key, appended, created, history_of
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["same process", "another process"])
+async def feed(request: pytest.FixtureRequest, log: SqliteLog, path: Path) -> AsyncIterator[SqliteFeed]:
+    """What follows the log: over what the log itself reads with, or over nothing but the file."""
+    await log.check()
+    feed = log.feed() if request.param == "same process" else SqliteFeed.of_file(path)
+    yield feed
+    await feed.close()
+
+
+async def another_log(folder: Path, *keys: str) -> Path:
+    """A whole log in one file, which nobody has open."""
+    other = SqliteLog(folder / "other.sqlite", timeout=5)
+    await other.check()
+    for key in keys:
+        await created(other, key)
+    await other.close()
+    return folder / "other.sqlite"
+
+
+async def until_replaced(batches: AsyncIterator[Batch]) -> list[Recorded]:
+    """The events up to the point where the feed says that the log is another one."""
+    events: list[Recorded] = []
+    try:
+        async with asyncio.timeout(10):
+            async for batch in batches:
+                events += batch.events  # type: ignore[arg-type]
+    except LogReplaced:
+        return events
+    raise AssertionError("the feed ended")
+
+
+async def heals(log: SqliteLog) -> Recorded:
+    """The first append that succeeds, of those that a client would try again."""
+    for _ in range(5):
+        try:
+            return await created(log, a_key())
+        except (OutcomeUnknown, LogUnavailable):
+            continue
+    raise AssertionError("it does not heal")
+
+
+async def test_what_is_acknowledged_after_the_file_was_deleted_is_in_the_new_file(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    await created(log, a_key())
+    os.unlink(path)
+    recorded = await created(log, a_key())
+    assert recorded.position == 1
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == [recorded.event.key]
+    assert await log.last(recorded.event.key) == recorded
+
+
+async def test_what_is_acknowledged_after_the_folder_was_moved_is_in_the_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "events.sqlite"
+    log = SqliteLog(path, timeout=5)
+    old = await created(log, a_key())
+    path.parent.rename(tmp_path / "moved")
+    recorded = await created(log, a_key())
+    assert await log.last(recorded.event.key) == recorded
+    await log.close()
+    assert stored_keys(path) == [recorded.event.key]
+    assert stored_keys(tmp_path / "moved" / "events.sqlite") == [old.event.key]
+
+
+async def test_a_file_that_was_moved_away_holds_all_that_was_acknowledged(log: SqliteLog, path: Path) -> None:
+    keys = [(await created(log, a_key())).event.key for _ in range(50)]
+    moved = path.with_name("moved.sqlite")
+    os.rename(path, moved)
+    recorded = await created(log, a_key())
+    assert stored_keys(moved) == keys
+    assert stored_keys(path) == [recorded.event.key]
+
+
+async def test_the_write_ahead_log_of_a_replaced_file_does_not_get_into_the_new_one(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    for _ in range(50):
+        await created(log, a_key(), "v" * 5000)
+    other = await another_log(tmp_path, "one", "two")
+    other.replace(path)
+    assert largest_file(path.parent, "*-wal") > 0
+    recorded = await created(log, a_key())
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == ["one", "two", recorded.event.key]
+    assert await log.last("one") is not None
+
+
+async def test_a_file_replaced_in_the_middle_of_a_batch_has_an_unknown_outcome(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    taken = a_key()
+    await created(log, taken)
+    other = await another_log(tmp_path)
+
+    def replacing(recent: Recent) -> Event:
+        other.replace(path)
+        return create(recent.answer, "name", "john")
+
+    with pytest.raises(OutcomeUnknown, match="deleted or replaced while it was being written"):
+        await appended(log, "name", replacing)
+    recorded = await created(log, taken)
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == [recorded.event.key]
+
+
+@pytest.mark.parametrize("read", ["before", "after", "never"])
+async def test_nothing_acknowledged_is_lost_when_the_write_ahead_log_is_deleted(
+    log: SqliteLog, path: Path, tmp_path: Path, read: str
+) -> None:
+    keys = [(await created(log, a_key())).event.key for _ in range(5)]
+    if read == "before":
+        await log.last(keys[0])
+    os.unlink(f"{path}-wal")
+    if read == "after":
+        with suppress(LogUnavailable):
+            await log.last(keys[0])
+    keys += [(await heals(log)).event.key for _ in range(5)]
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == keys
+    assert [(await history_of(log, key))[0].revision for key in keys] == [0] * 10
+
+
+async def test_two_writers_go_on_together_in_the_new_file(log: SqliteLog, path: Path, tmp_path: Path) -> None:
+    second = SqliteLog(path, timeout=5)
+    await created(log, a_key())
+    await created(second, a_key())
+    (await another_log(tmp_path, "one")).replace(path)
+    keys = ["one"]
+    for _ in range(10):
+        keys += [(await heals(log)).event.key, (await heals(second)).event.key]
+    with pytest.raises(KeyExists):
+        await created(second, keys[-2])
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == keys
+    await second.close()
+
+
+async def test_a_follower_notices_another_file(log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path) -> None:
+    store, old = await feed.store_id(), await created(log, a_key())
+    following = asyncio.create_task(until_replaced(feed.follow(START)))
+    while not await feed.end():
+        continue
+    await asyncio.sleep(0)
+    (await another_log(tmp_path, "one")).replace(path)
+    assert [event.event.key for event in await following] in ([old.event.key], [])
+    assert await feed.store_id() != store
+    first = await anext(feed.follow(START))
+    assert [event.event.key for event in first.events] == ["one"]  # type: ignore[union-attr]
+
+
+async def test_a_follower_notices_that_a_backup_was_restored_into_the_open_file(
+    log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path
+) -> None:
+    await created(log, a_key())
+    query(path, f"VACUUM INTO '{tmp_path / 'backup.sqlite'}'")
+    lost = await created(log, a_key())
+    following = asyncio.create_task(until_replaced(feed.follow(lost.position)))
+    await asyncio.sleep(0)
+    query(path, "DELETE FROM events WHERE position = 2")
+    query(path, "UPDATE sqlite_sequence SET seq = 1")
+    assert await following == []
+    again = await created(log, a_key())
+    assert again.position == lost.position
+
+
+async def test_a_follower_waits_for_a_file_that_was_deleted(log: SqliteLog, feed: SqliteFeed, path: Path) -> None:
+    await created(log, a_key())
+    following = asyncio.create_task(until_replaced(feed.follow(START)))
+    await asyncio.sleep(0)
+    os.unlink(path)
+    with pytest.raises(LogUnavailable, match="check that the folder exists"):
+        await following
+    recorded = await created(log, a_key())
+    assert await feed.end() == recorded.position == 1

@@ -1,0 +1,148 @@
+"""What a log in a file does with commands that fail, hang, or come too late, and with events that can't be read."""
+
+import asyncio
+import re
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from qaservice.domain.answers import AnswerCreated, Event, create
+from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
+from qaservice.domain.recorded import START, Recent, Recorded, Undecodable
+from qaservice.stores.sqlite_log import SqliteLog
+from tests.contract.sqlite_given import (
+    largest_file,
+    outcomes_of,
+    query,
+    stored_keys,
+)
+from tests.given import a_key, appended, created, history_of, updated
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_locked_file_is_waited_for_no_longer_than_the_timeout(path: Path) -> None:
+    log = SqliteLog(path, timeout=0.2)
+    await log.check()
+    began = time.monotonic()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        outcomes = await asyncio.gather(*(created(log, a_key()) for _ in range(10)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
+    assert "another process holds it locked" in str(outcomes[0])
+    assert time.monotonic() - began < 2
+    await created(log, a_key())
+    await log.close()
+
+
+async def test_a_write_that_hangs_has_an_unknown_outcome(path: Path) -> None:
+    log = SqliteLog(path, timeout=0.05)
+    key, waiting = a_key(), a_key()
+    go_on = threading.Event()
+
+    def hanging(recent: Recent) -> Event:
+        go_on.wait(10)
+        return create(recent.answer, key, "john")
+
+    one = asyncio.create_task(appended(log, key, hanging))
+    other = asyncio.create_task(created(log, waiting))
+    for task in (one, other):
+        with pytest.raises(OutcomeUnknown, match="not confirmed the write in time"):
+            await task
+    go_on.set()
+    await created(log, a_key())
+    assert len(await history_of(log, key)) == 1
+    assert await history_of(log, waiting) == []
+    await log.close()
+
+
+@pytest.mark.parametrize("key", ["\ud800", "a" * 10], ids=["key", "metadata"])
+async def test_a_command_that_cannot_be_stored_fails_alone(log: SqliteLog, key: str) -> None:
+    keys = [a_key() for _ in range(20)]
+
+    def decide(recent: Recent) -> Event:
+        return AnswerCreated(key, "john")
+
+    broken = appended(log, key, decide, unstorable=object())
+    outcomes = await asyncio.gather(broken, *(created(log, one) for one in keys), return_exceptions=True)
+    assert isinstance(outcomes[0], UnicodeEncodeError | TypeError)
+    assert [type(outcome) for outcome in outcomes[1:]] == [Recorded] * 20
+
+
+async def test_a_key_whose_last_event_is_unreadable_takes_no_other_along(log: SqliteLog, path: Path) -> None:
+    broken, sound = a_key(), a_key()
+    await created(log, broken)
+    await created(log, sound)
+    query(path, f"UPDATE events SET type = 'AnswerMovedEvent' WHERE key = '{broken}'")
+    outcomes = await asyncio.gather(updated(log, broken), updated(log, sound), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [UndecodableEvent, Recorded]
+    with pytest.raises(UndecodableEvent, match=f"position 1 of key {broken} can't be read: unknown event type"):
+        await log.last(broken)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("type = 'AnswerMovedEvent'", "unknown event type 'AnswerMovedEvent'"),
+        ("value = ''", "AnswerCreatedEvent without a value"),
+        ("value = CAST(x'ff' AS TEXT)", "can't decode byte 0xff"),
+        ("key = CAST(x'6b657920ff' AS TEXT)", "can't decode byte 0xff"),
+        ("key = ''", "without a key"),
+        ("type = CAST(x'ff' AS TEXT)", "can't decode byte 0xff"),
+        ("id = x'00'", "bytes is not a 16-char string"),
+        ("id = 'text'", "bytes is not a 16-char string"),
+        ("time = 9223372036854775807", "."),
+        ("time = 'noon'", "."),
+        ("metadata = '{'", "Expecting property name"),
+        ("metadata = CAST(zeroblob(3) AS TEXT)", "."),
+    ],
+)
+async def test_an_event_that_cannot_be_read_is_handed_out_as_such(
+    log: SqliteLog, path: Path, damage: str, reason: str
+) -> None:
+    first, second, third = [await created(log, a_key()) for _ in range(3)]
+    query(path, f"UPDATE events SET {damage} WHERE position = {second.position}")
+    batch = await anext(log.feed().follow(START))
+    assert [batch.events[0], batch.events[2]] == [first, third]
+    unreadable = batch.events[1]
+    assert isinstance(unreadable, Undecodable)
+    assert unreadable.position == second.position
+    assert re.search(reason, unreadable.reason)
+    assert unreadable.key in (second.event.key, "key \\xff", "")
+
+
+async def test_appends_after_the_close_are_refused_and_those_before_are_stored(path: Path) -> None:
+    log = SqliteLog(path, timeout=5)
+    keys = [a_key() for _ in range(100)]
+    writing = asyncio.gather(*(created(log, key) for key in keys))
+    await asyncio.sleep(0)
+    await log.close()
+    assert len(await writing) == 100
+    assert sorted(stored_keys(path)) == sorted(keys)
+    with pytest.raises(LogUnavailable, match="was closed"):
+        await created(log, a_key())
+
+
+async def test_after_a_burst_the_write_ahead_log_is_small_again(log: SqliteLog, path: Path) -> None:
+    await outcomes_of(log, [a_key() for _ in range(100)], "v" * 500_000)
+    assert largest_file(path.parent) > 32 << 20
+    for _ in range(3):
+        await created(log, a_key())
+    assert largest_file(path.parent, "*-wal") <= 16 << 20
+
+
+async def test_readers_do_not_keep_the_write_ahead_log_growing(log: SqliteLog, path: Path) -> None:
+    key = a_key()
+    await created(log, key)
+    pages, batches = log.history(key), log.feed().follow(START)
+    await anext(pages)
+    await anext(batches)
+    for _ in range(60):
+        await updated(log, key, "v" * 300_000)
+    assert largest_file(path.parent, "*-wal") < 10 << 20
+    await pages.aclose()
+    await batches.aclose()

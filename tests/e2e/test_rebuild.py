@@ -1,0 +1,147 @@
+"""The read model is rebuilt when it or the log was replaced, says why, and answers 503 until it is complete."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import Machine, Process, eventually
+from tests.e2e.stored import caught_up, change, documents, folded, rows
+
+MANY = 3000
+
+
+def removed(file: Path) -> None:
+    """Delete a database."""
+    for each in file.parent.glob(f"{file.name}*"):
+        each.unlink()
+
+
+def copied(file: Path, to: Path) -> None:
+    """Copy a database that no process has open."""
+    removed(to)
+    for each in file.parent.glob(f"{file.name}*"):
+        shutil.copy(each, to.parent / each.name.replace(file.name, to.name))
+
+
+def filled(data: Path, number: int) -> None:
+    """Append many answers at once."""
+    change(
+        data / "events.sqlite",
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
+        "INSERT INTO events(key, revision, id, time, type, metadata, value) "
+        "SELECT 'many-' || i, 0, randomblob(16), 1, 'AnswerCreatedEvent', NULL, 'v' FROM n",
+        (number,),
+    )
+
+
+def warned(projector: Process, why: str) -> bool:
+    return projector.said(f"building the read model from the start: {why}")
+
+
+def statuses_until_found(reads: Process, key: str) -> set[int]:
+    """What a client was told of a key, up to and with the first 200."""
+    told: set[int] = set()
+    eventually(lambda: told.add(reads.get(f"/answers/{key}").status_code) or 200 in told)
+    return told
+
+
+def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile(here: Machine) -> None:
+    writes, projector, reads = here.three()
+    writes.post("name")
+    filled(here.data, MANY)
+    eventually(lambda: caught_up(here.data))
+    for process in (projector, reads):
+        assert process.stop() == 0
+    removed(here.data / "answers.sqlite")
+
+    reads = here.start("projection", ready=False)
+    assert reads.get("/answers/name").status_code == 503
+    projector = here.start("projector", ready=False)
+
+    assert statuses_until_found(reads, f"many-{MANY - 1}") <= {503, 200}
+    assert warned(projector, "the read model is empty")
+    eventually(lambda: caught_up(here.data))
+    assert documents(here.data) == folded(here.data)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["under the projector", "while it is down"])
+def test_a_log_replaced_by_another_is_noticed_and_the_read_model_rebuilt(here: Machine, running: bool) -> None:
+    writes, projector, reads = here.three()
+    for key in ("kept", "gone"):
+        writes.post(key)
+    eventually(lambda: caught_up(here.data))
+    writes.stop()
+    if not running:
+        projector.stop()
+    elsewhere = here.start("eventstore", "--sqlite", str(here.folder / "other"))
+    elsewhere.post("kept", "other")
+    elsewhere.stop()
+
+    copied(here.folder / "other" / "events.sqlite", here.data / "events.sqlite")
+    if not running:
+        projector = here.start("projector", ready=False)
+
+    eventually(lambda: warned(projector, "the log was replaced: store "))
+    eventually(lambda: caught_up(here.data))
+    assert documents(here.data) == folded(here.data) == {"kept": (0, "other")}
+    assert reads.get("/answers/kept").json() == {"key": "kept", "value": "other"}
+    assert reads.get("/answers/gone").status_code == 404
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["under the projector", "while it is down"])
+def test_a_log_replaced_by_an_older_copy_of_itself_is_noticed(here: Machine, running: bool) -> None:
+    writes, projector, reads = here.three()
+    writes.post("name", "old")
+    writes.stop()
+    copied(here.data / "events.sqlite", here.folder / "copy.sqlite")
+    writes = here.start("eventstore")
+    writes.patch("name", "new")
+    writes.post("later")
+    eventually(lambda: caught_up(here.data))
+    writes.stop()
+    if not running:
+        projector.stop()
+
+    copied(here.folder / "copy.sqlite", here.data / "events.sqlite")
+    if not running:
+        projector = here.start("projector", ready=False)
+
+    eventually(lambda: warned(projector, "the log was replaced: it no longer holds the event at position "))
+    eventually(lambda: caught_up(here.data))
+    assert documents(here.data) == folded(here.data) == {"name": (0, "old")}
+    assert reads.get("/answers/later").status_code == 404
+
+
+def test_an_event_that_can_not_be_decoded_stops_the_projector_there_and_it_says_so(here: Machine) -> None:
+    writes, projector, reads = here.three()
+    writes.post("before")
+    eventually(lambda: reads.get("/answers/before").status_code == 200)
+    change(
+        here.data / "events.sqlite",
+        "INSERT INTO events(key, revision, id, time, type, metadata, value) "
+        "VALUES('odd', 0, randomblob(16), 1, 'AnswerForgottenEvent', NULL, 'v')",
+    )
+    writes.post("after")
+
+    eventually(lambda: projector.get("/health/ready").status_code == 503)
+
+    ((position,),) = rows(here.data / "events.sqlite", "SELECT position FROM events WHERE key = 'odd'")
+    why = projector.get("/health/ready").json()["error"]
+    assert f"position {position}, key 'odd': unknown event type 'AnswerForgottenEvent'" in why
+    eventually(lambda: projector.said(why))
+    assert projector.get("/health/live").status_code == 200
+    assert reads.get("/answers/before").status_code == 200
+    assert reads.get("/answers/after").status_code == 404
+    for process in (projector, reads):
+        eventually(lambda process=process: lag_of(process) > 1.5)  # type: ignore[misc]  confirmed every second else
+
+
+def lag_of(process: Process) -> float:
+    """`qaservice_projection_lag_seconds` of a process."""
+    (line,) = [
+        line
+        for line in process.get("/metrics").text.splitlines()
+        if line.startswith("qaservice_projection_lag_seconds ")
+    ]
+    return float(line.split()[1])

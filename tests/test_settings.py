@@ -1,0 +1,198 @@
+"""What the environment may say, and what a process that can't start as told says before it ends."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qaservice.runtime.settings import BadSettings, Settings, load
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / ".env.example"
+NAMES = {name.upper(): field for name, field in Settings.model_fields.items()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.upper() in NAMES:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # where there is no .env
+
+
+def exemplified() -> dict[str, tuple[str, bool]]:
+    """Each variable of .env.example, with its value and whether it is only a comment."""
+    found = re.findall(r"^(# )?([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
+    return {name: (value, bool(comment)) for comment, name, value in found}
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert exemplified().keys() == NAMES.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_shows_the_default(name: str) -> None:
+    value, comment = exemplified()[name]
+
+    if NAMES[name].default is not None:
+        assert (value, comment) == (str(NAMES[name].default), False)
+
+
+def test_the_example_can_be_used_as_it_is_and_with_every_line() -> None:
+    Path(".env").write_text(EXAMPLE.read_text())
+    assert load().max_key_bytes == 1024
+
+    Path(".env").write_text(
+        EXAMPLE.read_text().replace("# ", "", 1).replace("\n# EV", "\nEV").replace("\n# MO", "\nMO")
+    )
+    assert load().mongodb_user == "qaservice"
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert [name for name in NAMES if f"`{name}`" not in readme] == []
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAX_KEY_BYTES=100\nMAX_VALUE_BYTES=200\n")
+    monkeypatch.setenv("MAX_KEY_BYTES", "300")
+
+    assert (load().max_key_bytes, load().max_value_bytes) == (300, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("MAX_KEY_BYTES", "many", "should be a valid integer"),
+        ("MAX_VALUE_BYTES", "0", "should be greater than or equal to 1"),
+        ("MAX_BODY_BYTES", "1e99", "should be a valid integer"),
+        ("STORE_TIMEOUT", "60", "should be less than or equal to 8"),
+        ("STORE_TIMEOUT", "nan", "should be"),
+        ("IP_PORT", "8080", "has no port"),
+        ("IP_PORT", ":http", "is not host:port"),
+        ("IP_PORT", ":65536", "is not host:port"),
+        ("IP_PORT", "somewhere:8080", "does not appear to be an IPv4 or IPv6 address"),
+        ("EVENTSTORE_HOST", "tcp://10.0.0.1:2113", "is not host:port"),
+        ("MONGODB_HOST", "a:b:c", "is not host:port"),
+        ("MONGODB_DATABASE", "a b", "should match pattern"),
+        ("EVENTSTORE_PREFIX", "$answers", "should match pattern"),
+        ("LOG_LEVEL", "LOUD", "should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_FORMAT", "a\nb", "should be 'json' or 'text'"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_name_value_problem_and_example(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(BadSettings) as raised:
+        load()
+
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{name}={value!r}: ")
+    assert problem in line
+    assert f", for example {name}=" in line
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MONGODB_PASS", "MONGODB_URI", "EVENTSTORE_URI"):
+        monkeypatch.setenv(name, "s3cret")
+    assert "s3cret" not in repr(load())
+
+    monkeypatch.setenv("MONGODB_HOST", "user:s3cret@host:x")
+    with pytest.raises(BadSettings) as raised:
+        load()
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_file_that_is_no_text_is_one_line() -> None:
+    Path(".env").write_bytes(b"MAX_KEY_BYTES=\xff\n")
+
+    with pytest.raises(BadSettings, match=r"^\.env can't be read: .*$"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("set_", "uri"),
+    [
+        ({"MONGODB_HOST": "db"}, "mongodb://db:27017"),
+        ({"MONGODB_HOST": "db:1"}, "mongodb://db:1"),
+        (
+            {"MONGODB_HOST": "[::1]:1", "MONGODB_USER": "a@b", "MONGODB_PASS": "p/:@"},
+            "mongodb://a%40b:p%2F%3A%40@[::1]:1",
+        ),
+        ({"MONGODB_HOST": "db", "MONGODB_URI": "mongodb://a,b/?replicaSet=rs0"}, "mongodb://a,b/?replicaSet=rs0"),
+    ],
+)
+def test_mongodb_is_named_by_parts_or_by_a_whole_uri(
+    monkeypatch: pytest.MonkeyPatch, set_: dict[str, str], uri: str
+) -> None:
+    for name, value in set_.items():
+        monkeypatch.setenv(name, value)
+
+    assert load().mongodb() == uri
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command, to its end."""
+    command = [sys.executable, "-c", "from services.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, timeout=30, check=False)
+
+
+def test_bad_values_end_the_process_with_a_line_each() -> None:
+    ended = run("monolith", "--memdb", MAX_KEY_BYTES="x", LOG_LEVEL="y")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert [line.split("=")[0] for line in ended.stderr.splitlines()] == [
+        "qaservice: MAX_KEY_BYTES",
+        "qaservice: LOG_LEVEL",
+    ]
+
+
+def test_a_taken_port_ends_the_process_with_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("monolith", "--memdb", IP_PORT=address)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"qaservice: can't listen on {address}: Address already in use; ")
+
+
+@pytest.mark.parametrize(
+    ("process", "variables", "missing"),
+    [
+        ("eventstore", {}, "EVENTSTORE_HOST"),
+        ("projection", {}, "MONGODB_HOST"),
+        ("projector", {}, "EVENTSTORE_HOST"),
+        ("monolith", {"MONGODB_HOST": "localhost"}, "EVENTSTORE_HOST"),
+    ],
+)
+def test_without_a_store_the_process_says_which_and_ends(process: str, variables: dict[str, str], missing: str) -> None:
+    ended = run(process, **variables)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"qaservice: {missing} is missing, for example {missing}=")
+
+
+@pytest.mark.parametrize("process", ["eventstore", "projector", "projection"])
+@pytest.mark.parametrize("flag", ["--memdb", "-memdb"])
+def test_only_the_monolith_can_keep_everything_in_memory(process: str, flag: str) -> None:
+    ended = run(process, flag)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "No such option" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_places_for_the_data_are_one_too_many() -> None:
+    ended = run("monolith", "--memdb", "--sqlite", "data")
+
+    assert ended.returncode == 2
+    assert "exclude each other" in ended.stderr

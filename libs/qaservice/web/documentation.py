@@ -28,7 +28,7 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
     413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes", {}),
     503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable", RETRY_AFTER),
 }
-_ANY_OTHER = ("Any other error", "Internal server error", {})
+_ANY_OTHER: tuple[str, str, dict[str, Any]] = ("Any other error", "Internal server error", {})
 
 
 def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) -> Responses:

@@ -88,8 +88,8 @@ async def test_a_full_memory_fails_every_command_of_the_batch() -> None:
 async def test_a_folder_that_became_read_only_is_still_read(path: Path) -> None:
     log, reading = SqliteLog(path, timeout=5), SqliteFeed.of_file(path)
     recorded = await created(log, a_key())
-    assert await reading.end() == recorded.position
     await log.close()
+    assert await reading.end() == recorded.position
     with read_only(path.parent):
         for question in (created(log := SqliteLog(path, timeout=5), a_key()), log.check()):
             with pytest.raises(LogUnavailable, match="read-only: give this user the right to write"):

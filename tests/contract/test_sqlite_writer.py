@@ -19,6 +19,7 @@ from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 from qaservice.stores.sqlite_writer import ThreadWriter
 from tests.contract.sqlite_given import (
+    disk_with,
     largest_file,
     outcomes_of,
     query,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+THREE = ("eventstore", "projector", "projection")
 COMMAND = [sys.executable, "-c", "from services.cli import main; main()"]
 START_SECONDS = 20.0
 
@@ -102,9 +103,12 @@ class Machine:
         """Start a process on a free port, over the data here unless `flags` say otherwise, and wait until it is ready;
         with `ready` False only until it answers. `before` runs in it before the program does."""
         made = self.launch([*COMMAND, process, *(flags or ("--sqlite", str(self.data)))], before, variables)
-        made.url = eventually(lambda: announced(made))
-        eventually(made.ready if ready else lambda: made.get("/health/live").status_code == 200)
-        return made
+        return answering(made, ready)
+
+    def start_all(self, *processes: str, ready: bool = True) -> list[Process]:
+        """Start processes at once; each finds the others' files missing and goes on when they are there."""
+        made = [self.launch([*COMMAND, process, "--sqlite", str(self.data)]) for process in processes]
+        return [answering(each, ready) for each in made]
 
     def launch(
         self, command: list[str], before: Callable[[], None] | None = None, variables: Mapping[str, str] | None = None
@@ -126,11 +130,6 @@ class Machine:
         self.started.append(made)
         return made
 
-    def three(self) -> tuple[Process, Process, Process]:
-        """The event store service, the projector and the projection service."""
-        writes = self.start("eventstore")
-        return writes, self.start("projector"), self.start("projection")
-
 
 @contextmanager
 def machine(folder: Path) -> Iterator[Machine]:
@@ -142,6 +141,13 @@ def machine(folder: Path) -> Iterator[Machine]:
         for process in made.started:
             if process.popen.poll() is None:
                 process.kill()
+
+
+def answering(process: Process, ready: bool) -> Process:
+    """The process, once it has printed its address and is ready or, with `ready` False, live."""
+    process.url = eventually(lambda: announced(process))
+    eventually(process.ready if ready else lambda: process.get("/health/live").status_code == 200)
+    return process
 
 
 def announced(process: Process) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.e2e.processes import Machine, Process, eventually, reply, request
+from tests.e2e.processes import THREE, Machine, Process, eventually, reply, request
 from tests.e2e.stored import events
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
@@ -141,8 +141,7 @@ def test_a_read_model_that_fails_stops_its_readers_and_no_writer(here: Machine) 
     all_three.stop()
     from_a_newer_version(here.data / "answers.sqlite")
 
-    writes = here.start("eventstore")
-    projector, reads = (here.start(process, ready=False) for process in ("projector", "projection"))
+    writes, projector, reads = here.start_all(*THREE, ready=False)
 
     assert writes.post("other").status_code == 201
     unavailable(reads, "/answers/name", "Read model unavailable")

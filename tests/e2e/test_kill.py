@@ -100,10 +100,10 @@ def test_a_killed_event_store_service_has_every_acknowledged_write_once(here: Ma
 
 
 def test_a_read_model_whose_projector_is_killed_again_and_again_equals_a_fold_of_the_log(here: Machine) -> None:
-    writes, reads = here.start("eventstore"), here.start("projection", ready=False)
+    writes, reads = here.start_all("eventstore", "projection", ready=False)
     writes.post("hot")
     with writing(writes, 4) as load:
-        for _ in range(5):
+        for _ in range(4):
             projector = here.start("projector", ready=False)
             eventually(lambda projector=projector: applied(projector) > 20)  # type: ignore[misc]
             time.sleep(random.uniform(0, 0.05))  # to die at another step each time

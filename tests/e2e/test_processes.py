@@ -11,10 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.processes import COMMAND, Machine, Process, create, eventually, reply, request
+from tests.e2e.processes import COMMAND, THREE, Machine, Process, create, eventually, reply, request
 from tests.e2e.stored import caught_up, documents, events, folded
-
-NAMES = ("eventstore", "projector", "projection")
 
 
 def at_once(jobs: Sequence[Callable[[], bytes]]) -> Counter[int]:
@@ -40,7 +38,7 @@ def sender(service: Process, data: bytes) -> Callable[[], bytes]:
     return job
 
 
-@pytest.mark.parametrize("order", [NAMES, NAMES[::-1], ("projection", "eventstore", "projector")])
+@pytest.mark.parametrize("order", [THREE[::-1], ("projector", "eventstore", "projection")])
 def test_processes_start_in_any_order(here: Machine, order: tuple[str, ...]) -> None:
     started = {name: here.start(name, ready=False) for name in order}
 
@@ -54,7 +52,7 @@ def test_processes_start_in_any_order(here: Machine, order: tuple[str, ...]) -> 
 
 
 def test_each_side_goes_on_without_the_other(here: Machine) -> None:
-    writes, projector, reads = here.three()
+    writes, projector, reads = here.start_all(*THREE)
     writes.post("name")
     eventually(lambda: reads.get("/answers/name").status_code == 200)
 
@@ -79,9 +77,8 @@ def test_twenty_creators_of_one_key_have_one_winner_and_64_updates_all_succeed(h
 
 
 def test_two_of_each_process_are_harmless(here: Machine) -> None:
-    first, second = here.start("eventstore"), here.start("eventstore")
-    projectors = [here.start("projector", ready=False) for _ in range(2)]
-    readers = [here.start("projection", ready=False) for _ in range(2)]
+    first, second, *others = here.start_all(*THREE[:1] * 2, *THREE[1:] * 2)
+    readers = others[1::2]
     slowest, statuses, until = [0.0], Counter[int](), time.monotonic() + 2
 
     def write(service: Process, writer: int) -> None:
@@ -109,7 +106,7 @@ def test_two_of_each_process_are_harmless(here: Machine) -> None:
     assert revisions == list(range(len(revisions)))
     eventually(lambda: caught_up(here.data))
     assert documents(here.data) == folded(here.data)
-    for process in (*projectors, *readers):
+    for process in others:
         eventually(process.ready)
     assert {reader.get("/answers/hot").headers["etag"] for reader in readers} == {f'"{revisions[-1]}"'}
 
@@ -128,9 +125,8 @@ def test_data_is_there_after_a_restart(here: Machine) -> None:
     assert service.post("name").status_code == 409
 
 
-@pytest.mark.parametrize("flag", ["-memdb", "--memdb"])
-def test_everything_in_memory_on_one_port(here: Machine, flag: str) -> None:
-    service = here.start("monolith", flag)
+def test_everything_in_memory_on_one_port(here: Machine) -> None:
+    service = here.start("monolith", "-memdb")
 
     assert service.post("name").status_code == 201
     assert service.get("/answers/name").json() == {"key": "name", "value": "john"}

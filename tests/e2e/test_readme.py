@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from qaservice.runtime.settings import Settings
 from services.cli import app
-from tests.e2e.processes import Machine, eventually, http, machine
+from tests.e2e.processes import THREE, Machine, eventually, http, machine
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -48,7 +48,7 @@ def curl(line: str) -> str:
 
 
 def test_the_examples_print_what_the_readme_says(here: Machine) -> None:
-    writes, _, reads = here.three()
+    writes, _, reads = here.start_all(*THREE)
 
     assert len(CURLS) >= 6
     for command, printed in CURLS:

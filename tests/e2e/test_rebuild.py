@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Machine, Process, eventually
+from tests.e2e.processes import THREE, Machine, Process, eventually
 from tests.e2e.stored import caught_up, change, documents, folded, rows
 
 MANY = 3000
@@ -47,7 +47,7 @@ def statuses_until_found(reads: Process, key: str) -> set[int]:
 
 
 def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile(here: Machine) -> None:
-    writes, projector, reads = here.three()
+    writes, projector, reads = here.start_all(*THREE)
     writes.post("name")
     filled(here.data, MANY)
     eventually(lambda: caught_up(here.data))
@@ -67,7 +67,7 @@ def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile
 
 @pytest.mark.parametrize("running", [True, False], ids=["under the projector", "while it is down"])
 def test_a_log_replaced_by_another_is_noticed_and_the_read_model_rebuilt(here: Machine, running: bool) -> None:
-    writes, projector, reads = here.three()
+    writes, projector, reads = here.start_all(*THREE)
     for key in ("kept", "gone"):
         writes.post(key)
     eventually(lambda: caught_up(here.data))
@@ -91,7 +91,7 @@ def test_a_log_replaced_by_another_is_noticed_and_the_read_model_rebuilt(here: M
 
 @pytest.mark.parametrize("running", [True, False], ids=["under the projector", "while it is down"])
 def test_a_log_replaced_by_an_older_copy_of_itself_is_noticed(here: Machine, running: bool) -> None:
-    writes, projector, reads = here.three()
+    writes, projector, reads = here.start_all(*THREE)
     writes.post("name", "old")
     writes.stop()
     copied(here.data / "events.sqlite", here.folder / "copy.sqlite")
@@ -114,7 +114,7 @@ def test_a_log_replaced_by_an_older_copy_of_itself_is_noticed(here: Machine, run
 
 
 def test_an_event_that_can_not_be_decoded_stops_the_projector_there_and_it_says_so(here: Machine) -> None:
-    writes, projector, reads = here.three()
+    writes, projector, reads = here.start_all(*THREE)
     writes.post("before")
     eventually(lambda: reads.get("/answers/before").status_code == 200)
     change(

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -164,17 +165,24 @@ def closed(*descriptors: int) -> Callable[[], None]:
     return close
 
 
-@pytest.mark.parametrize("descriptors", [(1,), (2,), (0, 1, 2)])
-def test_a_process_without_standard_streams_serves(here: Machine, descriptors: tuple[int, ...]) -> None:
-    port = 0
-    with here.start("eventstore", "--sqlite", str(here.folder / "other")).connect() as taken:
-        port = taken.getpeername()[1]
-    here.started[0].stop()
+def into_a_broken_pipe() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    for descriptor in (1, 2):
+        os.dup2(writer, descriptor)
 
-    service = here.launch(
-        [*COMMAND, "eventstore", "--sqlite", str(here.data)], closed(*descriptors), {"IP_PORT": f"127.0.0.1:{port}"}
-    )
-    service.url = f"http://127.0.0.1:{port}"
+
+def free_port() -> int:
+    """A port that nobody has; for processes that can't say which one they got."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("before", [closed(1), closed(2), closed(0, 1, 2), into_a_broken_pipe])
+def test_a_process_without_standard_streams_serves(here: Machine, before: Callable[[], None]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    service = here.launch([*COMMAND, "eventstore", "--sqlite", str(here.data)], before, {"IP_PORT": address})
+    service.url = f"http://{address}"
 
     eventually(lambda: reached(service))
     assert service.post("name").status_code == 201

@@ -146,12 +146,14 @@ async def test_a_feed_that_ends_is_followed_again(stores: Stores, caplog: pytest
     assert "stopped following the log: the log's feed ended" in caplog.text
 
 
-async def test_a_time_out_within_a_store_is_a_fault_like_any_other(stores: Stores) -> None:
-    faults = Faults(*[None] * 11, TimeoutError("the store's own"), then=None)
+async def test_a_time_out_within_a_store_is_a_fault_like_any_other(
+    stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
     await some_history(stores)
-    projector = projector_of(stores, faults)
+    projector = projector_of(stores, at_step(11, TimeoutError("the store's own")))
     async with running(projector):
         await has_followed(projector, stores)
+    assert "unexpected TimeoutError" in caplog.text
 
 
 async def test_pauses_grow_and_are_bounded(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from esdbclient import RecordedEvent
 from esdbclient.exceptions import EventStoreDBClientException
 
-from qaservice.domain.errors import LogReplaced, LogUnavailable, Unavailable
+from qaservice.domain.errors import LogUnavailable
 from qaservice.domain.recorded import START, Position
 from qaservice.stores.eventstoredb import EventStoreDb
 from qaservice.stores.eventstoredb_client import uncut
-from qaservice.stores.eventstoredb_errors import in_words, is_invalid_position
+from qaservice.stores.eventstoredb_errors import in_words
 from qaservice.stores.eventstoredb_events import position_of
 
 _BATCH_EVENTS, _BATCH_BYTES = 500, 1024 * 1024
@@ -57,7 +57,7 @@ class Subscription:
         """Events of ours that have come, in order, at most 500 or about 1 MiB; None: nothing at all came for so many
         seconds. While there is much to come it waits a moment, so that there is more to take.
 
-        Raises LogUnavailable or LogReplaced where the subscription has ended.
+        Raises LogUnavailable where the subscription has ended.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -116,7 +116,7 @@ class Subscription:
         if self._goal is not None and self.end >= self._goal:
             self.is_live, self.was_full, self._goal = True, False, None
 
-    async def _gather(self, after: Position) -> Unavailable:
+    async def _gather(self, after: Position) -> LogUnavailable:
         """Receive until it ends; returns why."""
         try:
             client = await self._database.connected()
@@ -131,8 +131,6 @@ class Subscription:
                 async for event in events:
                     await self._keep(event)
         except EventStoreDBClientException as error:
-            if is_invalid_position(error):
-                return LogReplaced(f"the log was replaced: no event begins at position {after}")
             return LogUnavailable(f"the subscription broke: {in_words(error)}")
         except LogUnavailable as error:
             return error

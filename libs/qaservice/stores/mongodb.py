@@ -67,16 +67,19 @@ class MongoReadModel:
         A guard that refuses shows as a duplicate key: nothing matches, so the server tries to insert. But an insert
         that lost a race gets the same error, even with the higher revision (mongod repeats an upsert by itself only
         where the filter is the key alone, SERVER-14322). After that the document is there for certain, so each half
-        of the guard is sent once more; what both refuse is as new. In halves, because an `$or` slows every write.
+        of the guard is sent once more; what both refuse is as new. In halves: beside an `$or` not every server looks
+        the `_id` up.
         """
         for half in (_same_build, _older_build, _same_build):
             refused = await self._refused([_upsert(one.key, half(one, build), _row(one, build)) for one in documents])
             documents = [documents[index] for index in refused]
+        self._portion = min(2 * self._portion, _LARGEST_PORTION)
 
     async def _refused(self, writes: Sequence[ReplaceOne[Row]]) -> Sequence[int]:
         """The indexes of the writes that met a duplicate key; the others are durable.
 
-        In portions, halved by every failure: or a slow server that can't do a batch in time would never get through.
+        In portions, halved by a failure and doubled only by a whole batch: or a server too slow to do one within the
+        time limit would never get through it.
         """
         refused: list[int] = []
         size = min(self._portion, len(writes))
@@ -86,7 +89,6 @@ class MongoReadModel:
             except ReadModelUnavailable:
                 self._portion = max(1, size // 2)
                 raise
-        self._portion = min(2 * self._portion, _LARGEST_PORTION)
         return refused
 
     async def _sent(self, writes: Sequence[ReplaceOne[Row]]) -> Sequence[int]:

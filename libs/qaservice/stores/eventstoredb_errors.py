@@ -23,7 +23,12 @@ from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, TooLarge
 
 # gRPC's words for a call that never left this process, or that the server refused before it did anything (RFC 9113
 # section 8.7, REFUSED_STREAM).
-_NOTHING_DONE = ("failed to connect to all addresses", "DNS resolution failed", "Channel is closed", "RST_STREAM with error code 7")
+_NOTHING_DONE = (
+    "failed to connect to all addresses",
+    "DNS resolution failed",
+    "Channel is closed",
+    "RST_STREAM with error code 7",
+)
 _NO_ACCESS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 

@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench import fill
-from bench.rows import Row, faster
+from bench.rows import Row, Sample, compared
 from bench.run import Run
 from bench.servers import SERVER_CORE, Server, ours
 
 _KEYS, _REVISIONS = 100_000, 2
 _EVENTS = _KEYS * _REVISIONS
-_LOOK_EVERY = 0.001
+_LOOK_EVERY = 0.005
 _LONGEST_SECONDS = 300.0
 
 
@@ -29,43 +29,46 @@ def catch_up(run: Run) -> Sequence[Row]:
     run.say(f"a log of {_EVENTS} events")
     fill.log_file(folder / "events.sqlite", _KEYS, revisions=_REVISIONS)
 
-    def projector(*, seconds: int) -> float:
-        with rebuilt("projector", folder) as (_, taken):
-            return _EVENTS / taken
+    def projector(*, seconds: int) -> Sample:
+        with rebuilt("projector", folder) as (_, sample):
+            return sample
 
-    def bare_loop(*, seconds: int) -> float:
+    def bare_loop(*, seconds: int) -> Sample:
         (folder / "bare.sqlite").unlink(missing_ok=True)
         program = [sys.executable, "-m", "bench.references.apply_loop", str(folder)]
         done = subprocess.run(["taskset", "-c", str(SERVER_CORE), *program], check=True, capture_output=True, text=True)
-        return _EVENTS / float(done.stdout)
+        taken, spent = map(float, done.stdout.split())
+        return Sample(_EVENTS / taken, spent / _EVENTS * 1e6)
 
-    speeds = run.interleaved({"projector": projector, "bare loop": bare_loop})
-    return [
-        faster("catch-up of the projector, to a bare loop", speeds["projector"], speeds["bare loop"], 0.5, "events/s")
-    ]
+    samples = run.interleaved({"projector": projector, "bare loop": bare_loop})
+    return compared("projector's catch-up, to a bare loop", *samples.values(), 0.5, unit="event")
 
 
 @contextmanager
-def rebuilt(service: str, folder: Path) -> Iterator[tuple[Server, float]]:
-    """A service that has filled an empty read model from the log, and the seconds that took. Raises NotBuilt."""
+def rebuilt(service: str, folder: Path) -> Iterator[tuple[Server, Sample]]:
+    """A service that has filled an empty read model from the log, and how that went. Raises NotBuilt."""
     for file in folder.glob("answers.sqlite*"):
         file.unlink()
     with ours(service, folder) as server:
-        yield server, _seconds_to_build(folder / "answers.sqlite")
+        yield server, _build(server, folder / "answers.sqlite")
 
 
-def _seconds_to_build(path: Path) -> float:
-    """Seconds from the first checkpoint to a complete read model. Raises NotBuilt."""
+def _build(server: Server, path: Path) -> Sample:
+    """From the first checkpoint to a complete read model. Raises NotBuilt."""
+    began, before = _wait_for("building", path), server.cpu_seconds()
+    ended, after = _wait_for("complete", path), server.cpu_seconds()
+    with closing(sqlite3.connect(path)) as connection:
+        events = connection.execute("SELECT position FROM checkpoint").fetchone()[0]
+    return Sample(events / (ended - began), (after - before) / events * 1e6)
+
+
+def _wait_for(state: str, path: Path) -> float:
     deadline = time.monotonic() + _LONGEST_SECONDS
-    began = None
-    while time.monotonic() < deadline:
-        state = _state(path)
-        if state is not None:
-            began = began or time.perf_counter()
-            if state == "complete":
-                return time.perf_counter() - began
+    while _state(path) not in (state, "complete"):
+        if time.monotonic() > deadline:
+            raise NotBuilt(f"{path} is not {state} after {_LONGEST_SECONDS:.0f} s")
         time.sleep(_LOOK_EVERY)
-    raise NotBuilt(f"{path} after {_LONGEST_SECONDS:.0f} s")
+    return time.perf_counter()
 
 
 def _state(path: Path) -> str | None:

@@ -2,22 +2,12 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
+from bench.rows import Sample
 from bench.servers import Server
 
 _SCRIPTS = Path(__file__).with_name("lua")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one load got and what it cost the server; `p50_ms` and `p99_ms` are latencies as the client saw them."""
-
-    per_second: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
 
 
 class LoadFailed(Exception):
@@ -41,9 +31,4 @@ def drive(server: Server, script: str, *arguments: object, connections: int = 64
     failed = {kind: count for kind, count in report["failed"].items() if count}
     if failed or not requests:
         raise LoadFailed(f"{script}: of {requests} requests failed {failed}")
-    return Sample(
-        per_second=requests / report["microseconds"] * 1e6,
-        cpu_us=spent / requests * 1e6,
-        p50_ms=report["p50"] / 1000,
-        p99_ms=report["p99"] / 1000,
-    )
+    return Sample(per_second=requests / report["microseconds"] * 1e6, cpu_us=spent / requests * 1e6)

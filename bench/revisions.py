@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from bench import fill
 from bench.client import Client
-from bench.load import Sample, drive
-from bench.rows import Row, compared
+from bench.load import drive
+from bench.rows import Row, Sample, compared
 from bench.run import Run
 from bench.servers import Server, ours
 

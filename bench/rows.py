@@ -1,12 +1,18 @@
-"""A figure's result and the rules that make it of measurements."""
+"""What is measured, and the rules that make a figure of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from bench.load import Sample
-
 _CLOSE_RACE = 0.85
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round: how much was done each second, and the CPU time of the server for one unit of it."""
+
+    per_second: float
+    cpu_us: float
 
 
 @dataclass(frozen=True)
@@ -29,20 +35,19 @@ class Row:
         return self.ours <= self.target if self.ratio is None else self.ratio >= self.target
 
 
-def compared(figure: str, ours: Sequence[Sample], reference: Sequence[Sample], target: float | None) -> list[Row]:
-    """A load on us and the same load on a reference, in interleaved rounds: in requests per second and in CPU time.
+def compared(
+    figure: str, ours: Sequence[Sample], reference: Sequence[Sample], target: float, *, unit: str = "request"
+) -> list[Row]:
+    """The same work done by us and by a reference in interleaved rounds: by the clock, as the median of the paired
+    ratios, and by CPU time, the best round of each. Both as ratios of speeds.
 
-    Requests per second decide, but where the target is close to 1 or above they are too noisy: there CPU time does.
+    The clock decides; but where the target is close to 1 or above, it is too noisy and CPU time does.
     """
-    speeds = faster(figure, [s.per_second for s in ours], [s.per_second for s in reference], target, "requests/s")
+    speeds, others = [s.per_second for s in ours], [s.per_second for s in reference]
+    ratio = median(a / b for a, b in zip(speeds, others, strict=True))
+    clock = Row(figure, f"{unit}s/s", median(speeds), median(others), ratio, target)
     cost, other = min(s.cpu_us for s in ours), min(s.cpu_us for s in reference)
-    costs = Row(figure, "CPU µs/request", cost, other, other / cost, target)
-    if target is not None and target >= _CLOSE_RACE:
-        return [costs, replace(speeds, target=None)]
-    return [speeds, replace(costs, target=None)]
-
-
-def faster(figure: str, ours: Sequence[float], reference: Sequence[float], target: float | None, unit: str) -> Row:
-    """Two speeds in interleaved rounds: the median of the paired ratios."""
-    ratio = median(a / b for a, b in zip(ours, reference, strict=True))
-    return Row(figure, unit, median(ours), median(reference), ratio, target)
+    cpu = Row(figure, f"CPU µs/{unit}", cost, other, other / cost, target)
+    if target >= _CLOSE_RACE:
+        return [cpu, replace(clock, target=None)]
+    return [clock, replace(cpu, target=None)]

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from bench import fill
-from bench.load import Sample, drive
-from bench.rows import Row, compared
+from bench.load import drive
+from bench.rows import Row, Sample, compared
 from bench.run import Run
 from bench.servers import ours
 

@@ -143,3 +143,18 @@ async def test_a_slow_follower_gets_everything_and_knows_that_it_is_behind(given
             assert len(batch.events) <= 500
             assert not batch.at_end or len(got) == len(keys)
     assert sorted(got) == sorted(keys)
+
+
+async def test_a_follower_that_was_slow_once_is_at_the_end_again_though_events_keep_coming(given: Given) -> None:
+    async def write() -> None:
+        while True:
+            await created(given.log, a_key())
+
+    async with asyncio.timeout(20), aclosing(given.feed.follow(START)) as batches:
+        await anext(batches)
+        for _ in range(15):
+            await asyncio.gather(*(created(given.log, a_key()) for _ in range(100)))
+        writer = asyncio.create_task(write())
+        while not (await anext(batches)).at_end:
+            continue
+        writer.cancel()

@@ -90,8 +90,8 @@ async def test_commands_on_one_key_take_turns(given: Given) -> None:
 
 
 async def test_a_hundred_and_more_calls_at_once_are_not_too_many(given: Given) -> None:
-    await asyncio.gather(*(created(given.log, a_key()) for _ in range(500)))
-    assert calls(given) == {"append": 500}
+    await asyncio.gather(*(created(given.log, a_key()) for _ in range(800)))
+    assert calls(given) == {"append": 800}
 
 
 # Refusals are decided on what was read
@@ -166,7 +166,7 @@ async def test_waiting_for_ones_turn_counts(given: Given) -> None:
     given.server.faults.queue("append", "hang", times=100)
     async with given.another_log(timeout=0.5) as log:
         waited = await asyncio.gather(*(seconds(created(log, key)) for _ in range(5)))
-    assert max(waited) < 0.8
+    assert max(waited) < 1.5
 
 
 async def test_a_writer_that_loses_every_round_gives_up(given: Given) -> None:
@@ -212,7 +212,7 @@ async def test_an_answer_whose_stream_has_a_tombstone_can_not_be_written(given: 
     key = a_key()
     await created(given.log, key)
     await given.others.tombstone_stream(stream_of(key), current_version=StreamState.ANY)
-    assert await seconds(updated(given.log, key)) < 1
+    assert await seconds(updated(given.log, key)) < 3
     with pytest.raises(LogUnavailable):
         await created(given.log, key)
     assert await given.log.last(key) is None
@@ -246,7 +246,7 @@ async def test_metadata_that_is_not_ours_is_said_to_be_unreadable(given: Given) 
 
 async def test_a_log_whose_server_is_down_is_not_ready_and_says_so_soon(given: Given) -> None:
     await given.server.stop()
-    assert await seconds(given.log.check()) < 2.5
+    assert await seconds(given.log.check()) < 3.5
     with pytest.raises(LogUnavailable):
         await given.log.check()
 
@@ -292,7 +292,7 @@ async def test_a_leader_is_found_where_the_first_server_is_down() -> None:
 async def test_a_cluster_that_is_down_is_said_in_time_and_heals() -> None:
     async with a_server(nodes=2) as given, given.another_log(timeout=0.5) as log:
         await given.server.stop()
-        assert await seconds(created(log, a_key())) < 0.9
+        assert await seconds(created(log, a_key())) < 2
         with pytest.raises(LogUnavailable):
             await created(log, a_key())
         await given.server.start()

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 PREFIX = "qa-storm.answer-"
 SECONDS = 30.0 if os.environ.get("QA_TEST_LONG") else 8.0
-TIMEOUT, SLACK = 1.0, 1.0
+TIMEOUT, SLACK = 1.0, 2.0
 WRITERS, KEYS = 24, 40
 FAULTY_SHARE = 0.25
 CLOCK_ERROR = timedelta(milliseconds=5)

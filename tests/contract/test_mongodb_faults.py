@@ -4,15 +4,17 @@ A wire between adapter and server injects the faults, so that they are the same 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from qaservice.domain.errors import ReadModelUnavailable
-from qaservice.domain.readmodel import Document
+from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
-from qaservice.stores.mongodb import MongoAnswers
+from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
 from tests.contract.mongodb_wired import (
     AT_END,
     DOCUMENTS,
@@ -52,12 +54,13 @@ async def about_to_end(mongo: Wired) -> None:
     await mongo.model.begin(SECOND)
 
 
-async def available(step: Awaitable[bool]) -> bool:
-    """Whether it worked; a try may take as long as the adapter's timeout."""
-    try:
-        return await step
-    except ReadModelUnavailable:
-        return False
+async def repeated(model: MongoReadModel, documents: Sequence[Document], checkpoint: Checkpoint) -> None:
+    """Apply as the projector does: again after each failure. A try may take as long as the adapter's timeout."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(ReadModelUnavailable):
+                assert await model.apply(documents, checkpoint)
+                return
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -84,8 +87,7 @@ async def test_a_bulk_that_fails_in_the_middle_is_repeated_and_the_checkpoint_wa
     assert "new" not in str(error.value)
     # and once the server has healed, the same adapter goes on
     mongo.proxy.fault = as_it_is
-    while not await available(mongo.hasty.apply(DOCUMENTS, AT_END)):
-        pass
+    await repeated(mongo.hasty, DOCUMENTS, AT_END)
     assert mongo.stored.revisions() == {"a": (2, 3), "b": (2, 1)}
     assert mongo.stored.position() == END
 
@@ -100,6 +102,22 @@ async def test_a_checkpoint_that_is_not_replicated_is_written_again(mongo: Wired
         await mongo.patient.apply(DOCUMENTS, AT_END)
     assert await mongo.patient.apply(DOCUMENTS, AT_END)
     assert await mongo.model.checkpoint() == AT_END
+
+
+async def test_a_server_too_slow_for_a_batch_gets_through_it_in_smaller_portions(mongo: Wired) -> None:
+    async def slow(command: Command, forward: Forward) -> Command:
+        if writes_documents(command) and len(command["updates"]) > 10:
+            await asyncio.Event().wait()
+        return await forward(command)
+
+    batch = [Document(f"key {number}", "v", 0, number) for number in range(40)]
+    await mongo.model.begin(FIRST)
+    await mongo.model.apply(batch, FIRST)
+    await mongo.model.begin(SECOND)
+    mongo.proxy.fault = slow
+    await repeated(mongo.hasty, batch, replace(SECOND, position=40))
+    assert mongo.stored.revisions() == {one.key: (2, 0) for one in batch}
+    assert mongo.stored.position() == 40
 
 
 @pytest.mark.parametrize("reply_is_lost", [False, True], ids=["before", "after"])

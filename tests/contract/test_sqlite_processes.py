@@ -18,6 +18,7 @@ from tests.given import a_key, created, history_of
 
 pytestmark = pytest.mark.anyio
 
+_ROOT = Path(__file__).parents[2]
 _SAFETY_NET = 1.0
 
 
@@ -25,7 +26,9 @@ _SAFETY_NET = 1.0
 async def child(task: str, path: Path) -> AsyncIterator[asyncio.StreamReader]:
     """What another process prints, which is killed at the end if it still runs."""
     arguments = ("-m", "tests.contract.sqlite_child", task, str(path))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=_ROOT, stdout=asyncio.subprocess.PIPE
+    )
     assert process.stdout is not None
     try:
         yield process.stdout

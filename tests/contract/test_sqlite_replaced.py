@@ -3,8 +3,10 @@ file that nobody will find again, and no follower may go on as if it were the ol
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ import pytest
 from qaservice.domain.answers import Event, create
 from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.recorded import START, Batch, Recent, Recorded
+from qaservice.stores.sqlite_events import schema
+from qaservice.stores.sqlite_file import open_for_writing
+from qaservice.stores.sqlite_handle import Handle
 from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
 from tests.given import a_key, appended, created, history_of
@@ -189,3 +194,24 @@ async def test_a_follower_waits_for_a_file_that_was_deleted(log: SqliteLog, feed
         await following
     recorded = await created(log, a_key())
     assert await feed.end() == recorded.position == 1
+
+
+async def test_a_follower_at_the_start_of_an_empty_log_gets_nothing_of_another(
+    log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path
+) -> None:
+    batches = feed.follow(START)
+    assert (await anext(batches)).at_end
+    (await another_log(tmp_path, "one")).replace(path)
+    assert await until_replaced(batches) == []
+
+
+async def test_a_file_replaced_within_a_tick_of_the_clock_is_noticed(path: Path, tmp_path: Path) -> None:
+    handle = Handle(path, partial(open_for_writing, path, schema(), synchronous="OFF"))
+    tick = time.time_ns() + 10**12
+    handle.connection()
+    os.utime(path.parent, ns=(tick, tick))
+    assert handle.look()
+    (await another_log(tmp_path)).replace(path)
+    os.utime(path.parent, ns=(tick, tick))
+    assert not handle.look()
+    handle.close()

@@ -5,15 +5,19 @@ import re
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import aclosing, closing
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from qaservice.domain.answers import AnswerCreated, Event, create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
 from qaservice.domain.recorded import START, Recent, Recorded, Undecodable
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite_commit import Command
+from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite_writer import ThreadWriter
 from tests.contract.sqlite_given import (
     largest_file,
     outcomes_of,
@@ -138,6 +142,7 @@ async def test_after_a_burst_the_write_ahead_log_is_small_again(log: SqliteLog, 
 async def test_readers_do_not_keep_the_write_ahead_log_growing(log: SqliteLog, path: Path) -> None:
     key = a_key()
     await created(log, key)
+    await asyncio.gather(*(updated(log, key) for _ in range(600)))
     pages, batches = log.history(key), log.feed().follow(START)
     await anext(pages)
     await anext(batches)
@@ -146,3 +151,56 @@ async def test_readers_do_not_keep_the_write_ahead_log_growing(log: SqliteLog, p
     assert largest_file(path.parent, "*-wal") < 10 << 20
     await pages.aclose()
     await batches.aclose()
+
+
+async def test_after_a_failed_commit_the_file_is_opened_anew(path: Path) -> None:
+    openings: list[None] = []
+    writer = ThreadWriter(path, lambda: openings.append(None), lambda: None, lambda: None)
+
+    def submitted(value: str) -> "asyncio.Future[Recorded | None]":
+        done = asyncio.get_running_loop().create_future()
+        key, deadline = a_key(), time.monotonic() + 5
+        writer.submit(Command(key, lambda recent: create(recent.answer, key, value), uuid4(), {}, deadline, done))
+        return done
+
+    await submitted("john")
+    with disk_with(largest_file(path.parent) + 10_000), pytest.raises(OutcomeUnknown):
+        await submitted("v" * 50_000)
+    assert len(openings) == 1
+    await submitted("v" * 50_000)
+    await submitted("john")
+    assert len(openings) == 2
+    await writer.close()
+
+
+async def test_recorded_time_does_not_run_backwards_with_the_clock(log: SqliteLog, path: Path) -> None:
+    await created(log, a_key())
+    query(path, "UPDATE events SET time = time + 3600 * 1000000")
+    first = await log.last((await created(log, a_key())).event.key)
+    assert first is not None
+    assert (first.time - datetime.now(UTC)).total_seconds() > 3000
+
+
+async def test_the_writer_survives_what_nobody_expected(path: Path) -> None:
+    log = SqliteLog(path.with_name("a\0b"), timeout=5)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="unexpected ValueError"):
+            await created(log, a_key())
+    await log.close()
+
+
+@pytest.mark.parametrize("process", ["same", "another"])
+async def test_what_is_appended_while_a_follower_is_busy_wakes_it(log: SqliteLog, path: Path, process: str) -> None:
+    last = await created(log, a_key())
+    feed = log.feed() if process == "same" else SqliteFeed.of_file(path)
+    async with aclosing(feed.follow(last.position)) as batches:
+        for _ in range(3):
+            await anext(batches)  # listens
+        for _ in range(3):
+            recorded = await created(log, a_key())
+            began = time.monotonic()
+            while not (batch := await anext(batches)).events:
+                continue
+            assert batch.events == [recorded]
+            assert time.monotonic() - began < 0.5
+    await feed.close()

@@ -37,6 +37,11 @@ class Process:
         return int(self.url.rpartition(":")[2])
 
     @property
+    def printed(self) -> str:
+        """What it wrote to its standard output."""
+        return self.log.with_suffix(".out").read_text()
+
+    @property
     def lines(self) -> list[dict[str, Any]]:
         """Every line of its log so far, each of which must be JSON."""
         whole, _, _ = self.log.read_text().rpartition("\n")
@@ -97,7 +102,7 @@ class Machine:
         """Start a process on a free port, over the data here unless `flags` say otherwise, and wait until it is ready;
         with `ready` False only until it answers. `before` runs in it before the program does."""
         made = self.launch([*COMMAND, process, *(flags or ("--sqlite", str(self.data)))], before, variables)
-        made.url = eventually(lambda: announced(made, self.folder))
+        made.url = eventually(lambda: announced(made))
         eventually(made.ready if ready else lambda: made.get("/health/live").status_code == 200)
         return made
 
@@ -139,10 +144,10 @@ def machine(folder: Path) -> Iterator[Machine]:
                 process.kill()
 
 
-def announced(process: Process, folder: Path) -> str:
+def announced(process: Process) -> str:
     """The first address that it printed; nothing while it has not. Fails where it has ended."""
     assert process.popen.poll() is None, process.log.read_text()
-    found = re.search(r"^(http://\S+:\d+)  ", process.log.with_suffix(".out").read_text())
+    found = re.search(r"^(http://\S+:\d+)  ", process.printed)
     return found[1] if found else ""
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -21,15 +22,27 @@ class Stores:
     """A log and a read model, in memory or in the files of a folder."""
 
     def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self.log = SqliteLog(folder and folder / "events.sqlite", timeout=5)
-        self.model = SqliteReadModel(folder and folder / "answers.sqlite", timeout=5)
         self.feed: SqliteFeed = self.log.feed()
-        self.answers = self.model.answers() if folder is None else SqliteAnswers(folder / "answers.sqlite")
+        self._open_model(folder and folder / "answers.sqlite")
+
+    def _open_model(self, file: Path | None) -> None:
+        self.model = SqliteReadModel(file, timeout=5)
+        self.answers = self.model.answers() if file is None else SqliteAnswers(file)
+
+    async def empty_model(self) -> None:
+        """Go on with another read model, in which there is nothing."""
+        await self._close_model()
+        self._open_model(self._folder and self._folder / f"{uuid4()}.sqlite")
 
     async def close(self) -> None:
+        await self._close_model()
+        await self.log.close()
+
+    async def _close_model(self) -> None:
         await self.answers.close()
         await self.model.close()
-        await self.log.close()
 
     async def fold(self) -> dict[str, Document]:
         """What the read model must be: the newest document of each key of the log."""
@@ -51,8 +64,9 @@ class Stores:
         if checkpoint is None or checkpoint.target is not None or checkpoint.position != await self.feed.end():
             return False
         fold = await self.fold()
-        assert {key: (await self.answers.get(key)).document for key in fold} == fold
-        return True
+        return checkpoint.store == await self.feed.store_id() and fold == {
+            key: (await self.answers.get(key)).document for key in fold
+        }
 
 
 @pytest.fixture(params=["memory", "files"])

@@ -66,25 +66,22 @@ async def test_every_durable_event_is_counted_once(stores: Stores) -> None:
 
 async def test_after_a_crash_at_any_step_nothing_is_missing(stores: Stores) -> None:
     await some_history(stores)
-    steps = 0
-    finished = False
-    while not finished:
-        for key in [key for key in await stores.fold() if random.random() < 0.5]:
-            answer = (await stores.fold())[key]
-            await (created(stores.log, key) if answer.value is None else updated(stores.log, key))
-        faults = at_step(steps, Crash())
-        dying = projector_of(stores, faults)
+    end = await stores.feed.end()
+    crashed = 0
+    while True:
+        await stores.empty_model()
+        dying = projector_of(stores, at_step(crashed, Crash()))
         task = asyncio.create_task(dying.run())
-        await eventually(lambda task=task, faults=faults: task.done() or faults.steps > 30)  # type: ignore[misc]
-        finished = not task.done()
+        await eventually(lambda task=task, dying=dying: task.done() or dying.position == end)  # type: ignore[misc]
         dying.stop()
         await asyncio.wait([task])
-        assert finished or isinstance(task.exception(), Crash)
-        steps += 1
-    assert steps > 20
-    projector = projector_of(stores)
-    async with running(projector):
-        await has_followed(projector, stores)
+        if task.exception() is None:
+            break
+        crashed += 1
+        projector = projector_of(stores)
+        async with running(projector):
+            await has_followed(projector, stores)
+    assert crashed > 20
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -178,7 +175,7 @@ async def test_pauses_grow_and_are_bounded(stores: Stores, monkeypatch: pytest.M
 async def test_after_a_success_the_first_pause_is_short_again(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_LONGEST_PAUSE", 60)
     down, up = LogUnavailable("down"), None
-    faults = Faults(*[down] * 10, *[up] * 11, *[down] * 10)
+    faults = Faults(*[down] * 8, *[up] * 11, *[down] * 8)
     await some_history(stores)
     projector = projector_of(stores, faults)
     async with running(projector):

@@ -5,18 +5,17 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _KEEP_ALIVE_SECONDS = 65  # longer than load balancers keep theirs: they close first, so no request meets a closed one
 _DRAIN_SECONDS = 7.5
 _LINGER_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
 _LONGEST_HEAD = 1 << 16
-_CLOSE = (b"connection", b"close")
 
 
 class Server(uvicorn.Server):
@@ -44,17 +43,16 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting and let each connection end with a reply that says so. uvicorn's own closes what looks idle,
         and with it requests that lie in the kernel's buffers."""
-        state = self.server_state
         began = time.monotonic()
-        state.default_headers = [*state.default_headers, _CLOSE]
         await self._stop_accepting(sockets or [])
+        state = self.server_state
         while state.connections or state.tasks:
             waited = time.monotonic() - began
-            for connection in list(state.connections):
+            for connection in cast("list[Connection]", list(state.connections)):
                 if waited > _DRAIN_SECONDS:
                     connection.transport.abort()  # its task learns that the client is gone, and ends
-                elif waited > _LINGER_SECONDS or _busy(connection):
-                    connection.shutdown()  # at once where nothing is under way, else after the reply
+                else:
+                    connection.end(at_once=waited > _LINGER_SECONDS)
             if waited > _DRAIN_SECONDS + _LINGER_SECONDS:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
@@ -66,10 +64,12 @@ class Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for client in waiting:
-            await loop.connect_accepted_socket(self._new_connection, client)
+            await loop.connect_accepted_socket(self._last_minute_connection, client)
 
-    def _new_connection(self) -> "Connection":
-        return Connection(self.config, self.server_state, self.lifespan.state)
+    def _last_minute_connection(self) -> "Connection":
+        connection = Connection(self.config, self.server_state, self.lifespan.state)
+        connection.end(at_once=False)
+        return connection
 
 
 class Connection(HttpToolsProtocol):
@@ -78,6 +78,17 @@ class Connection(HttpToolsProtocol):
     for the other protocol."""
 
     _head_bytes = 0
+    _ending = False
+    _ending_at_once = False
+    _last: RequestResponseCycle | None = None
+
+    def end(self, *, at_once: bool) -> None:
+        """Close after the reply to the newest request; while there is none, after the next one's or, `at_once`, now."""
+        self._ending, self._ending_at_once = True, at_once
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._end_after(self.cycle)
+        elif at_once:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
@@ -100,17 +111,28 @@ class Connection(HttpToolsProtocol):
         """Begin the request, unless it is read again without its offer."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            if self._ending:
+                self._end_after(self.cycle)
 
     def on_message_complete(self) -> None:
         """End of the request's body."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
+    def _end_after(self, newest: RequestResponseCycle) -> None:
+        if newest is self._last:
+            return
+        if self._last is not None and not self._last.response_started and not self._ending_at_once:
+            self._last.keep_alive = True  # one more came behind it; but somebody who sends on and on is cut off
+        self._last = newest if newest.keep_alive else None
+        newest.keep_alive = False
+
     def _refuse(self, why: str) -> None:
         self.logger.warning(why)
         self.send_400_response(why)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read the request again without its offer."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse("This is not a proxy.")
@@ -120,11 +142,6 @@ class Connection(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"".join([*head, b"\r\n", rest]))
-
-
-def _busy(connection: Any) -> bool:
-    """Whether a request's head has come whose reply is not complete."""
-    return connection.cycle is not None and not connection.cycle.response_complete
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:

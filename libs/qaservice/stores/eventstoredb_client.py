@@ -66,8 +66,7 @@ class Client(AsyncEventStoreDBClient):
         )
 
     async def reconnect(self, grpc_target: str | None = None) -> None:
-        """Called by whoever finds the server gone, or not the leader."""
-        self._losses += 1
+        """Called by whoever finds the server gone, or not the leader: nothing to be done."""
 
     async def close(self) -> None:
         """Leave all calls under way 5 s to finish. Calls after that raise ServiceUnavailable."""
@@ -93,7 +92,6 @@ class ClusterClient(Client):
 
     async def reconnect(self, grpc_target: str | None = None) -> None:
         """Connect to the leader, at `grpc_target` where that is known. Raises DiscoveryFailed."""
-        self._losses += 1
         if self._is_closed:
             raise DiscoveryFailed("the client was closed")
         search = self._search

@@ -15,7 +15,7 @@ from qaservice.stores.eventstoredb import EventStoreDb, gathered, not_empty, pau
 from qaservice.stores.eventstoredb_client import Client
 from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision, is_invalid_position
 from qaservice.stores.eventstoredb_events import STORE_TYPE, checked_prefix, position_of, recorded_or_not, store_stream
-from qaservice.stores.eventstoredb_subscription import subscribed
+from qaservice.stores.eventstoredb_subscription import Subscription, subscribed
 
 _QUIET_SECONDS = 1.0
 _SCAN_SECONDS = 20.0
@@ -79,18 +79,20 @@ class EventStoreDbFeed:
         """See EventFeed.follow. Raises LogUnavailable also where the subscription ends without an error."""
         store = self._store or await self.store_id()
         await self._check(store, after)
+        clock = asyncio.get_running_loop().time
         missing_since: float | None = None
+        looked = clock()
         async with subscribed(self._database, self._pattern, after) as subscription:
             while True:
                 events = await subscription.take(_QUIET_SECONDS)
                 if events is None:
                     await self._check(store)
-                    subscription.is_live = not await self._has_more(subscription.end)
-                    missing_since = None if subscription.is_live else missing_since or self._deadline()
-                    if missing_since is not None and missing_since < asyncio.get_running_loop().time():
-                        raise LogUnavailable(f"the subscription has delivered nothing for {self._timeout} s")
+                    missing_since = await self._missing_since(subscription, missing_since)
                 else:
                     missing_since = None
+                    if subscription.was_full and subscription.is_empty and clock() - looked > _QUIET_SECONDS:
+                        subscription.confirm(await self.end())
+                        looked = clock()
                 handed_out = [recorded_or_not(self._prefix, event) for event in events or ()]
                 yield Batch(handed_out, subscription.end, at_end=subscription.is_live and subscription.is_empty)
 
@@ -124,10 +126,20 @@ class EventStoreDbFeed:
         await self._first_from(position)
         return True
 
-    async def _has_more(self, end: Position) -> bool:
-        """Whether events of ours follow, asked of the log itself."""
+    async def _missing_since(self, subscription: Subscription, before: float | None) -> float | None:
+        """Since when the log has held an event that the subscription does not deliver; None: it holds none.
+
+        Raises LogUnavailable where that is too long.
+        """
+        end, now = subscription.end, asyncio.get_running_loop().time()
         found = await self._read_all(self._timeout, start=end, limit=1 if end == START else 2)
-        return any(position_of(event) > end for event in found)
+        if all(position_of(event) <= end for event in found):
+            subscription.confirm(end)
+            return None
+        since = now if before is None else before
+        if now - since > self._timeout:
+            raise LogUnavailable(f"the subscription has delivered nothing for {self._timeout} s")
+        return since
 
     async def _first_from(self, position: Position) -> RecordedEvent:
         """The event that begins at a position, or the next; whosever it is."""

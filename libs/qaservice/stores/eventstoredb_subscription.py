@@ -26,13 +26,15 @@ _GATHER_SECONDS = 0.02
 class Subscription:
     """What a subscription has delivered and nobody has taken yet.
 
-    `is_live`: the server has said, and nothing spoke against it since, that what is here is all there is. `end`: all of
-    ours up to here have been taken.
+    `is_live`: what has come is all there is, as the server said or the log was found (`confirm`). `was_full`: since
+    then it had to wait for room, so that the server may have said so long ago, or may be reading the log again, which
+    the client keeps to itself. `end`: all of ours up to here have been taken.
     """
 
     def __init__(self, database: EventStoreDb, pattern: str, after: Position) -> None:
-        self.is_live = False
+        self.is_live = self.was_full = False
         self.end = after
+        self._goal: Position | None = None
         self._reached = after  # by a checkpoint
         self._database = database
         self._pattern = pattern
@@ -45,6 +47,11 @@ class Subscription:
     def is_empty(self) -> bool:
         """Whether everything that came has been taken."""
         return not self._waiting
+
+    def confirm(self, end: Position) -> None:
+        """The log was found to end there, a moment ago: once that is taken, all is here."""
+        self._goal = end
+        self._compare()
 
     async def take(self, seconds: float) -> Sequence[RecordedEvent] | None:
         """Events of ours that have come, in order, at most 500 or about 1 MiB; None: nothing at all came for so many
@@ -103,6 +110,11 @@ class Subscription:
         self._reached = max(position, self._reached)
         if event.prepare_position == position:
             self.end = self._reached
+        self._compare()
+
+    def _compare(self) -> None:
+        if self._goal is not None and self.end >= self._goal:
+            self.is_live, self.was_full, self._goal = True, False, None
 
     async def _gather(self, after: Position) -> Unavailable:
         """Receive until it ends; returns why."""
@@ -130,13 +142,13 @@ class Subscription:
 
     async def _keep(self, event: RecordedEvent) -> None:
         if event.is_caught_up:
-            self.is_live = True
+            self.is_live = not self.was_full
         else:
             self._waiting.append(event)
             self._bytes += len(event.data)
         self._news.set()
         if len(self._waiting) >= _MOST_EVENTS or self._bytes > _MOST_BYTES:
-            self.is_live = False  # the server may fall behind now; the client does not pass it on when it says so
+            self.is_live, self.was_full, self._goal = False, True, None
             self._room.clear()
             await self._room.wait()
 

@@ -19,7 +19,7 @@ from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.stores.mongodb_collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of, row_of
 
 _DUPLICATE_KEY = 11000
-_SLICE = 1000
+_LARGEST_PORTION = 1000
 
 
 class MongoReadModel:
@@ -28,6 +28,7 @@ class MongoReadModel:
     def __init__(self, uri: str, database: str, timeout: float) -> None:
         """`timeout` in seconds bounds every operation on the server. Nothing is contacted before the first."""
         self._collection = AnswersCollection(uri, database, timeout)
+        self._portion = _LARGEST_PORTION
 
     async def checkpoint(self) -> Checkpoint | None:
         """See ReadModel.checkpoint."""
@@ -73,10 +74,24 @@ class MongoReadModel:
             documents = [documents[index] for index in refused]
 
     async def _refused(self, writes: Sequence[ReplaceOne[Row]]) -> Sequence[int]:
-        """The indexes of the writes that met a duplicate key; the others are durable. So is what those met: with
-        w: majority mongod waits for that too (jstests/replsets/lastop.js). A repeat by the driver does no harm."""
-        if not writes:
-            return ()
+        """The indexes of the writes that met a duplicate key; the others are durable.
+
+        In portions, halved by every failure: or a slow server that can't do a batch in time would never get through.
+        """
+        refused: list[int] = []
+        size = min(self._portion, len(writes))
+        for start in range(0, len(writes), size or 1):
+            try:
+                refused += [start + index for index in await self._sent(writes[start : start + size])]
+            except ReadModelUnavailable:
+                self._portion = max(1, size // 2)
+                raise
+        self._portion = min(2 * self._portion, _LARGEST_PORTION)
+        return refused
+
+    async def _sent(self, writes: Sequence[ReplaceOne[Row]]) -> Sequence[int]:
+        """As `_refused`, in one command. What the duplicates met is durable too: with w: majority mongod waits for
+        that (jstests/replsets/lastop.js). A repeat by the driver itself does no harm."""
         async with self._collection.operation() as answers:
             try:
                 await answers.bulk_write(writes, ordered=False)
@@ -99,11 +114,11 @@ class MongoReadModel:
         return moved.matched_count == 1
 
     async def _drop_older(self, build: int) -> None:
-        """Remove what older builds left, in slices, each well within the time limit."""
+        """Remove what older builds left, in portions, each well within the time limit."""
         older = {"build": {"$lt": build}, "_id": {"$type": "string"}}
         while True:
             async with self._collection.operation() as answers:
-                found = await answers.find(older, {"_id": 1}, limit=-_SLICE).to_list(_SLICE)
+                found = await answers.find(older, {"_id": 1}, limit=-_LARGEST_PORTION).to_list(None)
             if not found:
                 return
             async with self._collection.operation() as answers:

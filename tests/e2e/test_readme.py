@@ -1,0 +1,83 @@
+"""The README's commands and examples, run as they are written."""
+
+import re
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from qaservice.runtime.settings import Settings
+from services.cli import app
+from tests.e2e.processes import Machine, eventually, http, machine
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(?:console|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+# In a console block `$` begins a command, and what it prints stands beneath; elsewhere each line is a command.
+STEPS = [
+    (command, printed)
+    for block in BLOCKS
+    for command, printed in (
+        re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+        if block.startswith("$ ")
+        else [(line, "") for line in block.splitlines() if line]
+    )
+]
+CURLS = [(command, printed) for command, printed in STEPS if command.startswith("curl ")]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with machine(tmp_path_factory.mktemp("readme")) as made:
+        yield made
+
+
+def curl(line: str) -> str:
+    """What `curl` would print: machines that run the tests need not have it."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-d")
+    parser.add_argument("-X")
+    parser.add_argument("url")
+    asked = parser.parse_args(shlex.split(line)[1:])
+    method = asked.X or ("POST" if asked.d else "GET")
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "curl/8", "Accept": "*/*"}
+    return http.request(method, asked.url, content=asked.d, headers=headers).text
+
+
+def test_the_examples_print_what_the_readme_says(here: Machine) -> None:
+    writes, _, reads = here.three()
+
+    assert len(CURLS) >= 6
+    for command, printed in CURLS:
+        line = command.replace("http://localhost:8080", writes.url).replace("http://localhost:8081", reads.url)
+        assert line != command
+        if reads.url in line:  # it follows within milliseconds
+            eventually(lambda line=line, printed=printed: curl(line) == printed.rstrip("\n"), within=5)  # type: ignore[misc]
+        else:
+            assert curl(line) == printed.rstrip("\n"), command
+
+
+def test_the_make_targets_exist() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = {words[1] for words in map(shlex.split, (command for command, _ in STEPS)) if words[:1] == ["make"]}
+
+    assert {"run", "test"} <= named <= {*targets}
+
+
+@pytest.mark.parametrize("line", sorted({command for command, _ in STEPS if "qaservice " in command}))
+def test_the_commands_parse(line: str) -> None:
+    _, _, arguments = line.partition("qaservice ")
+    name, *flags = shlex.split(arguments, comments=True)
+
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+
+    assert command.make_context(name, flags)
+
+
+def test_the_variables_in_commands_are_settings() -> None:
+    named = re.findall(r"\b([A-Z][A-Z_]+)=", "\n".join(BLOCKS))
+
+    assert {name.lower() for name in named} <= set(Settings.model_fields)

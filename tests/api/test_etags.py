@@ -16,12 +16,16 @@ def test_tags_compare_as_the_rfc_says(header: str, tag: str, strong: bool, weak:
     assert (tags(header).strongly_match(tag), tags(header).weakly_match(tag)) == (strong, weak)
 
 
-@pytest.mark.parametrize("header", ['"1","2"', '"1", W/"2"', ' "2" , "1" ', '"0",,"1"', ',"1"', '"1",', "*", '"a,b", "1"'])
+@pytest.mark.parametrize(
+    "header", ['"1","2"', '"1", W/"2"', ' "2" , "1" ', '"0",,"1"', ',"1"', '"1",', "*", '"a,b", "1"']
+)
 def test_a_list_matches_if_one_member_does(header: str) -> None:
     assert tags(header).strongly_match("1")
 
 
-@pytest.mark.parametrize("header", ["3", "abc", '"3', '3"', '"1" "2"', '"1",*', "*,*", "", ",", 'w/"1"', '"a b"', '"1";q=1'])
+@pytest.mark.parametrize(
+    "header", ["3", "abc", '"3', '3"', '"1" "2"', '"1",*', "*,*", "", ",", 'w/"1"', '"a b"', '"1";q=1']
+)
 def test_bad_syntax_is_never_no_condition(header: str) -> None:
     with pytest.raises(InputNotValid):
         tags(header)
@@ -29,7 +33,16 @@ def test_bad_syntax_is_never_no_condition(header: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "revisions"),
-    [("*", None), ('"3"', {3}), ('"0", "12"', {0, 12}), ('W/"3"', set()), ('"03"', set()), ('"x"', set()), ('"-1"', set()), ('"' + "9" * 5000 + '"', set())],
+    [
+        ("*", None),
+        ('"3"', {3}),
+        ('"0", "12"', {0, 12}),
+        ('W/"3"', set()),
+        ('"03"', set()),
+        ('"x"', set()),
+        ('"-1"', set()),
+        ('"' + "9" * 5000 + '"', set()),
+    ],
 )
 def test_only_a_revision_as_we_write_it_is_expected(header: str, revisions: set[int] | None) -> None:
     assert tags(header).revisions() == revisions

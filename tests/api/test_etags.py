@@ -1,4 +1,5 @@
 import pytest
+
 from qaservice.domain.errors import InputNotValid
 from qaservice.web.etags import parse_entity_tags
 

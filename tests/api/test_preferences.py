@@ -1,4 +1,5 @@
 import pytest
+
 from qaservice.web.preferences import Preferences, parse_prefer
 
 

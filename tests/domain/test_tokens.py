@@ -3,6 +3,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.tokens import Token, parse_token
 
@@ -27,7 +28,9 @@ def test_text_that_is_no_token_is_refused_and_nothing_worse(text: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("spoil", [lambda t: t + "=", lambda t: t[:-1], lambda t: "B" + t[1:], lambda t: " " + t, lambda t: t * 9])
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t + "=", lambda t: t[:-1], lambda t: "B" + t[1:], lambda t: " " + t, lambda t: t * 9]
+)
 def test_a_spoilt_token_is_refused(spoil) -> None:
     token = str(Token(uuid4(), 2**40))
     with pytest.raises(InputNotValid):

@@ -9,8 +9,7 @@ from qaservice.domain.errors import InputNotValid
 from qaservice.domain.recorded import Position
 
 _FORMAT = b"\x01"
-_STORE_BYTES = 16
-_LONGEST = 64
+_POSITION_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +20,15 @@ class Token:
     position: Position
 
     def __str__(self) -> str:
-        position = self.position + 1  # START is below 0
-        places = position.to_bytes((position.bit_length() + 7) // 8)
-        return urlsafe_b64encode(_FORMAT + self.store.bytes + places).rstrip(b"=").decode()
+        position = (self.position + 1).to_bytes(_POSITION_BYTES)  # START is below 0
+        return urlsafe_b64encode(_FORMAT + self.store.bytes + position).rstrip(b"=").decode()
 
 
 def parse_token(text: str) -> Token:
     """The inverse of `str`. Raises InputNotValid for anything that `str` does not give."""
     try:
-        if len(text) > _LONGEST:
-            raise ValueError
         data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        store, places = data[1 : 1 + _STORE_BYTES], data[1 + _STORE_BYTES :]
-        token = Token(UUID(bytes=store), int.from_bytes(places) - 1)
+        token = Token(UUID(bytes=data[1:-_POSITION_BYTES]), int.from_bytes(data[-_POSITION_BYTES:]) - 1)
         if data[:1] != _FORMAT or str(token) != text:
             raise ValueError
     except (ValueError, binascii.Error):

@@ -10,7 +10,6 @@ from qaservice.runtime.settings import Settings
 if TYPE_CHECKING:
     from qaservice.stores.eventstoredb import EventStoreDbFeed, EventStoreDbLog
     from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
-
     from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
     from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from qaservice.domain.answers import Event, create, delete, update
-from qaservice.domain.recorded import Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import Recorded
 from services.eventstore.ports import AnswerLog
 
 
@@ -32,7 +33,7 @@ async def deleted(log: AnswerLog, key: str) -> Recorded:
 
 async def appended(log: AnswerLog, key: str, decide: Callable[[Recent], Event], **metadata: object) -> Recorded:
     """Append what `decide` decides, with an id of its own."""
-    return await log.append(key, decide, id=uuid4(), metadata=metadata)
+    return (await log.append(key, decide, id=uuid4(), metadata=metadata)).recorded
 
 
 async def history_of(log: AnswerLog, key: str) -> list[Recorded]:

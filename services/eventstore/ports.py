@@ -1,21 +1,22 @@
 """What the event store service needs of a log."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from qaservice.domain.answers import Event
-from qaservice.domain.recorded import Metadata, Recent, Recorded
+from qaservice.domain.recent import Decide
+from qaservice.domain.recorded import Appended, Metadata, Recorded
 
 
 class AnswerLog(Protocol):
     """The events of every answer, in order. Every method raises LogUnavailable."""
 
-    async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
+    async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
         """Read the answer's recent events, decide, append at exactly the revision read: one step that no caller can
-        split. What `decide` raises comes out here, and nothing was stored. `decide` is pure: it may run in another
-        thread, and again. Raises OutcomeUnknown where the append may or may not be stored, UndecodableEvent where
-        the answer's last event can't be read."""
+        split. Where the decision is an event that was recorded before, nothing is appended. What `decide` raises comes
+        out here, and nothing was stored. `decide` is pure: it may run in another thread, and again. Raises
+        OutcomeUnknown where the append may or may not be stored, UndecodableEvent where the answer's last event can't
+        be read."""
         ...
 
     async def last(self, key: str) -> Recorded | None:

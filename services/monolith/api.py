@@ -12,9 +12,9 @@ from qaservice.web.health import health, pings
 from qaservice.web.metrics import appends, lag_seconds
 from services.eventstore.api import AnswersApi, routes
 from services.eventstore.ports import AnswerLog
-from services.projection.api import require_complete
 from services.projection.lag import Lag
 from services.projection.ports import Answers
+from services.projection.reads import complete
 
 
 def create_app(
@@ -32,7 +32,7 @@ def create_app(
 
     async def ready() -> None:
         await log.check()
-        require_complete(await answers.checkpoint())
+        complete(await answers.checkpoint())
 
     every = [
         *routes(AnswersApi(log, limits, new_id, appends(registry)), max_body),

@@ -16,6 +16,7 @@ from services.eventstore import main as writes
 from services.monolith.api import create_app
 from services.projection import api as projection
 from services.projection import main as reads
+from services.projection.changes import Changes
 from services.projector.service import Projector
 
 
@@ -24,7 +25,14 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
     together = stores.in_memory(settings) if memory else await stores.together(settings, folder)
     log, feed, model, answers = together
     registry = new_registry()
-    projector = Projector(feed, model, events_applied(registry))
+    changes = Changes(answers)
+    count = events_applied(registry)
+
+    def applied(events: int) -> None:
+        count(events)
+        changes.look()
+
+    projector = Projector(feed, model, applied)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
     written = (log, limits, settings.max_body_bytes, id_maker())
 
@@ -35,8 +43,8 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
             return
         app = eventstore.create_app(*written, new_registry(), logs.request)
         yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS)
-        app = projection.create_app(answers, limits, registry, logs.request)
-        yield Site(app, ("0.0.0.0", reads.PORT), reads.OFFERS)
+        app = projection.create_app(answers, changes, limits, registry, logs.request)
+        yield Site(app, ("0.0.0.0", reads.PORT), reads.OFFERS, changes.close)
 
     async with AsyncExitStack() as stack:
         for store in together:

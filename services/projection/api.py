@@ -5,19 +5,25 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from qaservice.domain.codec import answer_json
-from qaservice.domain.errors import KeyNotFound, ReadModelBehind, ReadModelUnavailable
-from qaservice.domain.readmodel import Checkpoint
+from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.rules import Limits
+from qaservice.domain.tokens import parse_token
 from qaservice.web.app import App
-from qaservice.web.documentation import ANSWER, ETAG, error_replies, replies
+from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter
+from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, STALE, TOKEN, error_replies, replies
 from qaservice.web.edge import RequestLog
+from qaservice.web.errors import Failed
+from qaservice.web.etags import EntityTags, parse_entity_tags
 from qaservice.web.health import health, pings
 from qaservice.web.metrics import lag_seconds
 from qaservice.web.paths import key_of_segment
-from qaservice.web.replies import Reply, etag
+from qaservice.web.preferences import parse_prefer
+from qaservice.web.replies import Reply, etag, token_header
 from qaservice.web.routes import DirectRoute
+from services.projection.changes import Changes
 from services.projection.lag import Lag
 from services.projection.ports import Answers
+from services.projection.reads import NOTHING_SPECIAL, Reads, Wish, complete
 
 
 class Answer(BaseModel):
@@ -27,38 +33,62 @@ class Answer(BaseModel):
     value: str
 
 
-def create_app(answers: Answers, limits: Limits, registry: CollectorRegistry, request_log: RequestLog) -> App:
+def create_app(
+    answers: Answers, changes: Changes, limits: Limits, registry: CollectorRegistry, request_log: RequestLog
+) -> App:
     """The projection service over a read model."""
     lag = Lag(answers)
     lag_seconds(registry, lambda: lag.confirmed)
 
     async def ready() -> None:
-        require_complete(await answers.checkpoint())
+        complete(await answers.checkpoint())
 
     watched = [*pings("/ping", "/projection/ping"), *health(ready, registry, refresh=lag.refresh)]
-    return App("qaservice: projection", [*routes(answers, limits), *watched], registry, request_log)
+    every = [*routes(Reads(answers, changes), limits), *watched]
+    return App("qaservice: projection", every, registry, request_log)
 
 
-def routes(answers: Answers, limits: Limits) -> list[APIRoute]:
+def routes(reads: Reads, limits: Limits) -> list[APIRoute]:
     """The routes of answers."""
 
-    async def get_answer(key: str) -> Reply:
-        """The answer from the read model, which follows the log within milliseconds."""
+    async def get_answer(
+        key: str,
+        if_none_match: IfNoneMatch = None,
+        consistency_token: ConsistencyToken = None,
+        token_parameter: TokenParameter = None,
+        prefer: Prefer = None,
+    ) -> Reply:
+        """The answer from the read model, which follows the log within milliseconds. With a token: at least as new as
+        the reply it came with. With `If-None-Match` and `Prefer: wait=N`: waits for a change of this answer."""
         name = key_of_segment(key, limits)
-        snapshot = await answers.get(name)
-        require_complete(snapshot.checkpoint)
-        document = snapshot.document
+        known = None if if_none_match is None else parse_entity_tags("If-None-Match", if_none_match)
+        wish = wish_of(known, token_parameter if consistency_token is None else consistency_token, prefer)
+        found = await reads.read(name, wish)
+        document = found.document
+        position = found.checkpoint.position
+        headers = [token_header(found.checkpoint.store, max(position, document.position) if document else position)]
+        if found.stale:
+            headers.append((b"stale", b"true"))
         if document is None or document.value is None:
-            raise KeyNotFound
-        return Reply(200, answer_json(name, document.value), [etag(document.revision)])
+            raise Failed(KeyNotFound(), headers)
+        headers.append(etag(document.revision))
+        if known is not None and known.weakly_match(str(document.revision)):
+            return Reply(304, "", headers)
+        return Reply(200, answer_json(name, document.value), headers)
 
-    documented = replies(200, Answer, ANSWER, ETAG) | error_replies(400, 404, 503, unavailable="Read model unavailable")
+    documented = replies(200, Answer, ANSWER, ETAG, TOKEN, STALE) | NOT_MODIFIED
+    documented |= error_replies(400, 404, 503, unavailable="Read model unavailable")
     return [DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])]
 
 
-def require_complete(checkpoint: Checkpoint | None) -> None:
-    """Return if the absence of a document means something. Raises ReadModelUnavailable, ReadModelBehind."""
-    if checkpoint is None:
-        raise ReadModelUnavailable("the read model is empty: is the projector running?")
-    if checkpoint.target is not None:
-        raise ReadModelBehind("the read model is being built")
+def wish_of(known: EntityTags | None, token: str | None, prefer: str | None) -> Wish:
+    """What the headers ask for. Raises InputNotValid."""
+    if known is None and token is None:
+        return NOTHING_SPECIAL
+    preferences = parse_prefer(prefer)
+    return Wish(
+        at_least=None if token is None else parse_token(token),
+        known=None if known is None else lambda revision: known.weakly_match(str(revision)),
+        wait=preferences.wait,
+        lenient=preferences.lenient,
+    )

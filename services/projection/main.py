@@ -9,6 +9,7 @@ from qaservice.runtime.settings import Settings
 from qaservice.web.metrics import new_registry
 from services import stores
 from services.projection.api import create_app
+from services.projection.changes import Changes
 
 PORT = 8081
 OFFERS = "GET /answers/{key}, /docs"
@@ -18,8 +19,9 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     """Serve until a signal. Raises BadSettings, CannotListen."""
     answers = stores.answers(settings, folder)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
-    app = create_app(answers, limits, new_registry(), logs.request)
+    changes = Changes(answers)
+    app = create_app(answers, changes, limits, new_registry(), logs.request)
     try:
-        await serve([Site(app, settings.listen(PORT), OFFERS)])
+        await serve([Site(app, settings.listen(PORT), OFFERS, changes.close)])
     finally:
         await answers.close()

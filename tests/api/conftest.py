@@ -19,6 +19,7 @@ from services import stores
 from services.eventstore import api as eventstore
 from services.monolith import api as monolith
 from services.projection import api as projection
+from services.projection.changes import Changes
 from services.projector import api as projector
 from services.projector.service import Projector
 from services.stores import Together
@@ -77,7 +78,10 @@ def event_store_service(together: Together) -> Api:
 
 def projection_service(together: Together) -> Api:
     lines: list[Line] = []
-    return Api(projection.create_app(together.answers, Limits(), new_registry(), lines.append), lines)
+    return Api(
+        projection.create_app(together.answers, Changes(together.answers), Limits(), new_registry(), lines.append),
+        lines,
+    )
 
 
 def monolith_on_one_port(together: Together) -> Api:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from qaservice.domain.answers import Event
 from qaservice.domain.errors import KeyNotFound
-from qaservice.domain.recorded import Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import Recorded
 from qaservice.stores.sqlite_log import SqliteLog
 from tests.given import a_key, appended, created
 

@@ -9,7 +9,7 @@ import pytest
 
 from qaservice.domain.answers import Answer, AnswerCreated, AnswerDeleted, AnswerUpdated, Event, create, update
 from qaservice.domain.errors import KeyExists, KeyNotFound, Refused
-from qaservice.domain.recorded import Recent
+from qaservice.domain.recent import Recent
 from services.eventstore.ports import AnswerLog
 from tests.given import a_key, appended, created, deleted, history_of, updated
 

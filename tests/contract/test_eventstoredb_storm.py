@@ -20,7 +20,8 @@ import pytest
 from qaservice.domain import answers
 from qaservice.domain.answers import Answer, Event
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, OutcomeUnknown, QaserviceError
-from qaservice.domain.recorded import START, Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import START, Recorded
 from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb_log import EventStoreDbLog
 from tests.standins.eventstoredb import EventStoreDB

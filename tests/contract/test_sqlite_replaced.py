@@ -13,7 +13,8 @@ import pytest
 
 from qaservice.domain.answers import Event, create
 from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown
-from qaservice.domain.recorded import START, Batch, Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import START, Batch, Recorded
 from qaservice.stores.sqlite_events import schema
 from qaservice.stores.sqlite_file import open_for_writing
 from qaservice.stores.sqlite_handle import Handle

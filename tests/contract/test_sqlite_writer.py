@@ -14,7 +14,8 @@ import pytest
 
 from qaservice.domain.answers import AnswerCreated, Event, create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
-from qaservice.domain.recorded import START, Recent, Recorded, Undecodable
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import START, Recorded, Undecodable
 from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 from qaservice.stores.sqlite_writer import ThreadWriter

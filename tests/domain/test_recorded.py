@@ -7,7 +7,8 @@ import pytest
 
 from qaservice.domain.answers import Answer, AnswerCreated, AnswerDeleted, AnswerUpdated, Event, evolve
 from qaservice.domain.readmodel import document_of
-from qaservice.domain.recorded import Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import Recorded
 
 EVENTS = [AnswerCreated("name", "john"), AnswerUpdated("name", "john"), AnswerDeleted("name")]
 

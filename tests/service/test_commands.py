@@ -8,7 +8,8 @@ import pytest
 
 from qaservice.domain.answers import Answer, AnswerDeleted, AnswerUpdated
 from qaservice.domain.errors import KeyExists, KeyNotFound, Refused
-from qaservice.domain.recorded import Recent, Recorded
+from qaservice.domain.recent import Recent
+from qaservice.domain.recorded import Recorded
 from qaservice.stores.sqlite_log import SqliteLog
 from services.eventstore.service import Commands, current
 from tests.given import a_key, history_of

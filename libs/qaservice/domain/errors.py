@@ -6,7 +6,10 @@ QaserviceError
 │   ├── InputNotValid        a key, a value or a parameter is not what it may be
 │   │   └── TooLarge         … because it is too big
 │   ├── KeyExists            create on an answer that exists
-│   └── KeyNotFound          no such answer: never created, or deleted
+│   │   └── MustNotExist     … where the client said so
+│   ├── KeyNotFound          no such answer: never created, or deleted
+│   ├── RevisionDiffers      the answer is not at a revision that the client named
+│   └── IdempotencyKeyReused the idempotency key stood with another value
 └── Unavailable              no answer to the question now; the same call may succeed later
     ├── LogUnavailable       the log can't be reached or can't write; nothing was stored
     ├── OutcomeUnknown       the append may or may not be stored
@@ -42,8 +45,20 @@ class KeyExists(Refused):
     """Create on an answer that exists."""
 
 
+class MustNotExist(KeyExists):
+    """Create on an answer that exists, by a client that said it must not."""
+
+
 class KeyNotFound(Refused):
     """No such answer: never created, or deleted."""
+
+
+class RevisionDiffers(Refused):
+    """The answer is not at a revision that the client named."""
+
+
+class IdempotencyKeyReused(Refused):
+    """The idempotency key stood with another value before."""
 
 
 class Unavailable(QaserviceError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from qaservice.domain.answers import Answer, Event, evolve
+from qaservice.domain.answers import Event
 
 Position = int
 """A place in the whole log. Grows with every event, may have gaps, compares by order only."""
@@ -38,16 +38,13 @@ class Undecodable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """What an append decides on: the answer's last event, if it has any."""
+@dataclass(slots=True)
+class Appended:
+    """What came of an append to the log `store`. `replayed`: the event was there already, from the same command."""
 
-    last: Recorded | None
-
-    @property
-    def answer(self) -> Answer | None:
-        """The present state: the last event carries all of it."""
-        return None if self.last is None else evolve(None, self.last.event)
+    recorded: Recorded
+    store: UUID
+    replayed: bool = False
 
 
 @dataclass(slots=True)

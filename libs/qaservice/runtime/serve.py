@@ -30,11 +30,13 @@ class PartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An ASGI application and where it is served; `offers` tells a person what is there."""
+    """An ASGI application and where it is served; `offers` tells a person what is there; `ending` is called when
+    the process is told to stop, to end at once what would wait for long."""
 
     app: Callable[..., Awaitable[None]]
     address: tuple[str, int]
     offers: str
+    ending: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     until = loop.create_task(stopping.wait())
     await asyncio.wait([until, *serving, *working], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
+    for site in sites:
+        site.ending()
     until.cancel()
     for server in servers:
         server.should_exit = True

@@ -13,11 +13,14 @@ from uuid import UUID
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.domain.recorded import Position
 from qaservice.stores.sqlite_file import in_words, open_for_writing, open_in_memory, patiently
 from qaservice.stores.sqlite_handle import Handle
 from qaservice.stores.sqlite_reader import Reader
 
 T = TypeVar("T")
+
+_MOST_CHANGES = 2_000
 
 # NOTE: stored. The checkpoint is one row, or none before the first build.
 _SCHEMA = """
@@ -28,6 +31,7 @@ CREATE TABLE answers(
     build INTEGER NOT NULL,
     value TEXT
 );
+CREATE INDEX answers_by_position ON answers(position);
 CREATE TABLE checkpoint(
     one INTEGER PRIMARY KEY CHECK(one = 1),
     store TEXT NOT NULL,
@@ -60,6 +64,7 @@ UPDATE checkpoint SET position = :position, event_position = :event_position, ev
     confirmed = coalesce(max(confirmed, :confirmed), confirmed, :confirmed)
 WHERE build = :build AND position <= :position
 """
+_CHANGED = f"SELECT key FROM answers WHERE position > ? LIMIT {_MOST_CHANGES + 1}"
 _DROP_OTHER_BUILDS = "DELETE FROM answers WHERE build <> ?"
 
 
@@ -161,6 +166,11 @@ class SqliteAnswers:
         revision, position, value = row[7:]
         document = None if revision is None else Document(key, value, revision, position)
         return Snapshot(document, _checkpoint_of(row))
+
+    async def changed(self, after: Position) -> Sequence[str] | None:
+        """See Answers.changed."""
+        rows, _ = self._reader.page(_CHANGED, (after,), _MOST_CHANGES + 1)
+        return None if len(rows) > _MOST_CHANGES else [key for (key,) in rows]
 
     async def checkpoint(self) -> Checkpoint | None:
         """See Answers.checkpoint."""

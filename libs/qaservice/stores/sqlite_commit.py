@@ -8,19 +8,20 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from qaservice.domain.answers import Event
 from qaservice.domain.codec import type_of, value_of
-from qaservice.domain.recorded import Metadata, Recent, Recorded
-from qaservice.stores.sqlite_events import LAST, moment, recorded
+from qaservice.domain.idempotency import WINDOW
+from qaservice.domain.recent import Decide, Recent
+from qaservice.domain.recorded import Appended, Metadata, Recorded
+from qaservice.stores.sqlite_events import LAST, REMEMBERED, moment, recorded
 
-_LAST_TIME = "SELECT time FROM events ORDER BY position DESC LIMIT 1"
+_STORE_AND_LAST_TIME = "SELECT id, (SELECT time FROM events ORDER BY position DESC LIMIT 1) FROM store"
 _INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"
 
-Outcome = Recorded | Exception | None
+Outcome = Appended | Exception | None
 
 
 @dataclass(slots=True)
@@ -29,18 +30,19 @@ class Command:
     the log can be written."""
 
     key: str
-    decide: Callable[[Recent], Event] | None
+    decide: Decide | None
     id: UUID
     metadata: Metadata
     deadline: float
-    done: asyncio.Future[Recorded | None]
+    done: asyncio.Future[Appended | None]
 
 
 def decide_and_insert(connection: sqlite3.Connection, batch: Sequence[Command]) -> list[Outcome]:
     """The outcome of each command of an open transaction. Raises sqlite3.Error."""
-    row = connection.execute(_LAST_TIME).fetchone()
-    now = max(time.time_ns() // 1000, row[0] if row else 0)  # recorded time never runs backwards
-    return [_outcome(connection, command, now) for command in batch]
+    store, last_time = connection.execute(_STORE_AND_LAST_TIME).fetchone()
+    now = max(time.time_ns() // 1000, last_time or 0)  # recorded time never runs backwards
+    store_id = UUID(store.decode())
+    return [_outcome(connection, command, store_id, now) for command in batch]
 
 
 def resolve(batch: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
@@ -54,24 +56,31 @@ def resolve(batch: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
             command.done.set_result(outcome)
 
 
-def _outcome(connection: sqlite3.Connection, command: Command, now: int) -> Outcome:
+def _outcome(connection: sqlite3.Connection, command: Command, store: UUID, now: int) -> Outcome:
     if command.decide is None or command.done.done():
         return None
     try:
-        return _append(connection, command, command.decide, now)
+        return _append(connection, command, command.decide, store, now)
     except sqlite3.Error:
         raise
     except Exception as refusal:  # noqa: BLE001  the command's own, and nothing was inserted: the others go on
         return refusal
 
 
-def _append(connection: sqlite3.Connection, command: Command, decide: Callable[[Recent], Event], now: int) -> Recorded:
+def _append(connection: sqlite3.Connection, command: Command, decide: Decide, store: UUID, now: int) -> Appended:
     row = connection.execute(LAST, (command.key,)).fetchone()
     last = None if row is None else recorded(row)
-    event = decide(Recent(last))
     revision = 0 if last is None else last.revision + 1
+
+    def remembered(idempotency_key: str) -> Iterable[Recorded]:
+        rows = connection.execute(REMEMBERED, (command.key, idempotency_key, revision - 1 - WINDOW))
+        return [recorded(row) for row in rows]
+
+    event = decide(Recent(last, remembered))
+    if isinstance(event, Recorded):
+        return Appended(event, store, replayed=True)
     metadata = json.dumps(command.metadata) if command.metadata else None
     values = (command.key, revision, command.id.bytes, now, type_of(event), metadata, value_of(event))
     position = connection.execute(_INSERT, values).lastrowid
     assert position is not None
-    return Recorded(event, revision, position, command.id, moment(now), command.metadata)
+    return Appended(Recorded(event, revision, position, command.id, moment(now), command.metadata), store)

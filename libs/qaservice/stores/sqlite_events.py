@@ -24,10 +24,17 @@ CREATE TABLE events(
     value TEXT NOT NULL
 );
 CREATE UNIQUE INDEX events_by_key ON events(key, revision);
+CREATE INDEX events_by_idempotency ON events(key, json_extract(metadata, '$.idempotency.key'), revision)
+    WHERE json_valid(metadata);
 CREATE TABLE store(id TEXT NOT NULL);
 """
 
 COLUMNS = "position, key, revision, id, time, type, metadata, value"
+REMEMBERED = f"""
+SELECT {COLUMNS} FROM events
+WHERE key = ? AND json_valid(metadata) AND json_extract(metadata, '$.idempotency.key') = ? AND revision > ?
+ORDER BY revision DESC
+"""
 LAST = f"SELECT {COLUMNS} FROM events WHERE key = ? ORDER BY revision DESC LIMIT 1"
 
 Row = Sequence[Any]

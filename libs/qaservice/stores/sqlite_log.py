@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from uuid import UUID
 
-from qaservice.domain.answers import Event
 from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.domain.recorded import START, Batch, Metadata, Position, Recent, Recorded
+from qaservice.domain.recent import Decide
+from qaservice.domain.recorded import START, Appended, Batch, Metadata, Position, Recorded
 from qaservice.stores.bell import Bell
 from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_events import COLUMNS, LAST, recorded, recorded_or_not, schema
@@ -45,7 +45,7 @@ class SqliteLog:
             self._reader = Reader(path, LogUnavailable, text=bytes)
             self._writer = ThreadWriter(path, self._reader.look_again, self._bell.ring_here, self._bell.ring_elsewhere)
 
-    async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
+    async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
         """See AnswerLog.append."""
         appended = await self._submit(key, decide, id, metadata)
         assert appended is not None
@@ -80,11 +80,9 @@ class SqliteLog:
         self._reader.close()
         self._bell.close()
 
-    async def _submit(
-        self, key: str, decide: Callable[[Recent], Event] | None, id: UUID, metadata: Metadata
-    ) -> Recorded | None:
+    async def _submit(self, key: str, decide: Decide | None, id: UUID, metadata: Metadata) -> Appended | None:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Recorded | None] = loop.create_future()
+        done: asyncio.Future[Appended | None] = loop.create_future()
         self._writer.submit(Command(key, decide, id, metadata, time.monotonic() + self._timeout, done))
         patience = loop.call_later(self._timeout + _GRACE, _give_up, done)
         try:
@@ -93,7 +91,7 @@ class SqliteLog:
             patience.cancel()
 
 
-def _give_up(done: asyncio.Future[Recorded | None]) -> None:
+def _give_up(done: asyncio.Future[Appended | None]) -> None:
     """The command may be in a commit that hangs."""
     if not done.done():
         done.set_exception(OutcomeUnknown("the disk has not confirmed the write in time"))

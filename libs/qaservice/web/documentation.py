@@ -17,6 +17,23 @@ ETAG = {
 }
 LOCATION = {"Location": {"description": "The answer's path", "schema": {"type": "string"}, "example": "/answers/name"}}
 
+TOKEN = {
+    "Consistency-Token": {
+        "description": "Send it with a read on the other port: the answer is at least as new as this reply",
+        "schema": {"type": "string"},
+    }
+}
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true`: this is the first reply to the same request again",
+        "schema": {"type": "string"},
+    }
+}
+STALE = {
+    "Stale": {"description": "`true`: older than the token asks for, as preferred", "schema": {"type": "string"}},
+}
+NOT_MODIFIED: Responses = {304: {"description": "The client has this revision already", "headers": ETAG}}
+
 RETRY_AFTER = {
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}, "example": 1},
 }
@@ -25,7 +42,9 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
     400: ("The input breaks a rule", "Input not valid: key is empty", {}),
     404: ("No such answer: never created, or deleted", "Key not found", {}),
     409: ("The answer exists", "Key exists", ETAG),
+    412: ("The answer is not as the condition wants it", "Revision does not match", ETAG),
     413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes", {}),
+    422: ("The key stands for another command", "Idempotency-Key was used with another value", {}),
     503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable", RETRY_AFTER),
 }
 _ANY_OTHER: tuple[str, str, dict[str, Any]] = ("Any other error", "Internal server error", {})

@@ -17,9 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qaservice.domain.errors import QaserviceError, Unavailable
 from qaservice.web.body import BodyTooLarge
-from qaservice.web.errors import allowed_methods, reply_to
+from qaservice.web.errors import ErrorReply, Failed, allowed_methods, reply_to
 from qaservice.web.metrics import RequestMetrics
-from qaservice.web.replies import Reply
 
 RequestLog = Callable[[dict[str, Any]], None]
 
@@ -66,7 +65,7 @@ class Edge:
         except ClientDisconnect:
             status = _CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001  the last one to see it: a reply and a line in the log
-            failure = error
+            failure = error.error if isinstance(error, Failed) else error
             if not status:  # else the stream breaks off: never well-formed and short
                 await self._reply_to(error, scope)(scope, receive, send_with_id)
         seconds = time.perf_counter() - began
@@ -89,7 +88,7 @@ class Edge:
                 return bytes(value)
         return b"%016x" % self._new_id(64)
 
-    def _reply_to(self, error: Exception, scope: Scope) -> Reply:
+    def _reply_to(self, error: Exception, scope: Scope) -> ErrorReply:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allowed = allowed_methods(self._routes, scope) or {"GET", "HEAD"}  # none: a file of the documentation
             error.headers = {"Allow": ", ".join(sorted(allowed))}

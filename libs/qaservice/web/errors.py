@@ -1,17 +1,18 @@
 """Errors as replies: the one table from exceptions to status and body."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from qaservice.domain import errors
-from qaservice.web.replies import Header, Reply, etag
+from qaservice.web.replies import JSON, Header, Reply, etag
 
 
 class ErrorBody(BaseModel):
@@ -26,6 +27,9 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     errors.TooLarge: (413, "Input not valid: {}"),
     errors.KeyNotFound: (404, "Key not found"),
     errors.KeyExists: (409, "Key exists"),
+    errors.MustNotExist: (412, "Key exists"),
+    errors.RevisionDiffers: (412, "Revision does not match"),
+    errors.IdempotencyKeyReused: (422, "Idempotency-Key was used with another value"),
     errors.LogUnavailable: (503, "Event store unavailable"),
     errors.OutcomeUnknown: (503, "Outcome unknown, retry with the same Idempotency-Key"),
     errors.LogReplaced: (503, "Event store unavailable"),
@@ -34,25 +38,54 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     RequestValidationError: (400, "Input not valid: {}"),
 }
 _UNEXPECTED = (500, "Internal server error")
+PROBLEM: Header = (b"content-type", b"application/problem+json")
 _RETRY_AFTER: Header = (b"retry-after", b"1")
 
 
-def reply_to(error: Exception) -> Reply:
+@dataclass(slots=True)
+class ErrorReply:
+    """The one error shape, or RFC 9457's where the client accepts it."""
+
+    status: int
+    text: str
+    headers: Sequence[Header] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send head and body."""
+        body: dict[str, object] = {"error": self.text}
+        content_type = JSON
+        if _accepts_problem(scope):
+            title = HTTPStatus(self.status).phrase
+            body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.text} | body
+            content_type = PROBLEM
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        await Reply(self.status, text, self.headers, content_type)(scope, receive, send)
+
+
+class Failed(Exception):
+    """An error whose reply has headers that only the handler knows."""
+
+    def __init__(self, error: Exception, headers: Sequence[Header]) -> None:
+        super().__init__(error)
+        self.error = error
+        self.headers = headers
+
+
+def reply_to(error: Exception) -> ErrorReply:
     """The reply that an exception becomes; 500 for one that no table names."""
     if isinstance(error, HTTPException):
         return _framework_reply(error)
+    if isinstance(error, Failed):
+        reply = reply_to(error.error)
+        reply.headers = (*reply.headers, *error.headers)
+        return reply
     status, text = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), _UNEXPECTED)
     headers: list[Header] = []
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(_RETRY_AFTER)
-    if isinstance(error, errors.KeyExists) and error.revision is not None:
+    if isinstance(error, errors.KeyExists | errors.RevisionDiffers) and error.revision is not None:
         headers.append(etag(error.revision))
-    return error_reply(status, text.format(_words(error)), headers)
-
-
-def error_reply(status: int, text: str, headers: Iterable[Header] = ()) -> Reply:
-    """A reply of the one error shape."""
-    return Reply(status, json.dumps({"error": text}, ensure_ascii=False, separators=(",", ":")), tuple(headers))
+    return ErrorReply(status, text.format(_words(error)), headers)
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
@@ -64,10 +97,15 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
     return methods | ({"HEAD"} if "GET" in methods else set())
 
 
-def _framework_reply(error: HTTPException) -> Reply:
+def _framework_reply(error: HTTPException) -> ErrorReply:
     phrase = HTTPStatus(error.status_code).phrase.capitalize()
     headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
-    return error_reply(error.status_code, phrase, headers)
+    return ErrorReply(error.status_code, phrase, headers)
+
+
+def _accepts_problem(scope: Scope) -> bool:
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return any(kind.partition(b";")[0].strip().lower() == PROBLEM[1] for kind in accepted.split(b","))
 
 
 def _words(error: Exception) -> str:

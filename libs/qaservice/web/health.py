@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from qaservice.domain.errors import QaserviceError, Unavailable
 from qaservice.web.documentation import Responses, error_replies, replies
-from qaservice.web.errors import error_reply
+from qaservice.web.errors import ErrorReply
 from qaservice.web.metrics import exposition
 from qaservice.web.replies import Reply
 from qaservice.web.routes import DirectRoute
@@ -51,17 +51,17 @@ def health(
     """`/health/live`, `/health/ready`, `/metrics`. `ready` raises, with the reason, where the process is not. An event
     loop that answers is live, unless `live` knows better. `refresh` brings figures up to date before they are shown."""
 
-    async def get_live() -> Reply:
+    async def get_live() -> Reply | ErrorReply:
         """Whether the process's loop still turns; restart it if not. An outage of a store does not show here."""
-        return Reply(200, '{"status":"live"}') if live() else error_reply(503, "The process's loop stands still")
+        return Reply(200, '{"status":"live"}') if live() else ErrorReply(503, "The process's loop stands still")
 
-    async def get_ready() -> Reply:
+    async def get_ready() -> Reply | ErrorReply:
         """Whether requests can be answered now."""
         try:
             await ready()
         except QaserviceError as error:
             why = str(error) if type(error) is Unavailable else f"{type(error).__name__}: {error}"
-            return error_reply(503, why, [(b"retry-after", b"1")])
+            return ErrorReply(503, why, [(b"retry-after", b"1")])
         return Reply(200, '{"status":"ready"}')
 
     async def get_metrics() -> Reply:
@@ -84,7 +84,11 @@ def _status(good: str, bad: str) -> Responses:
 
 
 def _route(
-    path: str, handler: Callable[[], Awaitable[Reply]], summary: str, responses: Responses, **documentation: Any
+    path: str,
+    handler: Callable[[], Awaitable[Reply | ErrorReply]],
+    summary: str,
+    responses: Responses,
+    **documentation: Any,
 ) -> APIRoute:
     responses = responses | error_replies()
     return DirectRoute("GET", path, handler, summary=summary, tags=["health"], responses=responses, **documentation)

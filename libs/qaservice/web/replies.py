@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
 
 from starlette.types import Message, Receive, Scope, Send
+
+from qaservice.domain.recorded import Position
+from qaservice.domain.tokens import Token
 
 Header = tuple[bytes, bytes]
 
@@ -22,10 +27,17 @@ class Reply:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send head and body."""
         body = self.body.encode()
-        head = [self.content_type, (b"content-length", str(len(body)).encode()), *self.headers]
+        head = [*self.headers]
+        if self.status != HTTPStatus.NOT_MODIFIED:  # which has no body, and says nothing of one
+            head[:0] = [self.content_type, (b"content-length", str(len(body)).encode())]
         start: Message = {"type": "http.response.start", "status": self.status, "headers": head}
         await send(start)
         await send({"type": "http.response.body", "body": body})
+
+
+def token_header(store: UUID, position: Position) -> Header:
+    """The place in the log that a reply is about, for reads that must be as new."""
+    return (b"consistency-token", str(Token(store, position)).encode())
 
 
 def etag(revision: int) -> Header:

@@ -1,0 +1,50 @@
+"""The headers that a program uses: typed for handlers, described for OpenAPI."""
+
+from typing import Annotated
+
+from fastapi import Header, Query
+
+from qaservice.domain.errors import InputNotValid
+from qaservice.domain.idempotency import Idempotency
+from qaservice.web.etags import parse_entity_tags
+
+_LONGEST_KEY = 255
+
+IfMatch = Annotated[
+    str | None, Header(description='Only if the answer is at one of these revisions: `"3"`, a list, or `*`')
+]
+IfNoneMatch = Annotated[
+    str | None, Header(description='304 if the answer is at one of these revisions: `"3"`, a list, or `*`')
+]
+MustNotExist = Annotated[str | None, Header(description="`*`: an answer that exists is a 412, not a 409")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="1 to 255 characters of your choice: the same request again gives the first reply again"),
+]
+ConsistencyToken = Annotated[
+    str | None, Header(description="The token of a write's reply: the answer is at least as new as that write")
+]
+TokenParameter = Annotated[
+    str | None, Query(alias="consistency_token", description="Consistency-Token, for clients that can't set headers")
+]
+Prefer = Annotated[
+    str | None, Header(description="`wait=N`: seconds to wait, 60 at most; `handling=lenient`: rather stale than 503")
+]
+
+
+def revisions_of(if_match: str | None) -> frozenset[int] | None:
+    """The revisions that `If-Match` allows; None: any. Raises InputNotValid."""
+    return None if if_match is None else parse_entity_tags("If-Match", if_match).revisions()
+
+
+def retry_of(header: str | None, value: str) -> Idempotency | None:
+    """The memory of a command with this value that `Idempotency-Key` asks for; a quoted key (a structured field's
+    string) and a bare one are the same. Raises InputNotValid."""
+    if header is None:
+        return None
+    key = header.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise InputNotValid(f"Idempotency-Key is empty or longer than {_LONGEST_KEY} characters")
+    return Idempotency.of(key, value)

@@ -1,0 +1,129 @@
+"""Waiting for the read model: one poller for all who wait in this process, and none while nobody waits."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable
+
+from qaservice.domain.errors import ReadModelUnavailable
+from qaservice.domain.readmodel import Checkpoint
+from qaservice.domain.recorded import Position
+from services.projection.ports import Answers
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds
+
+Waiter = asyncio.Future[None]
+
+
+class Changes:
+    """Wakes those who wait for a change of one key, or for the checkpoint to reach a position. Whoever was woken looks
+    for himself: it may have been for nothing."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._for_key: defaultdict[str, set[Waiter]] = defaultdict(set)
+        self._for_position: dict[Waiter, Position] = {}
+        self._seen: Checkpoint | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self.closed = False
+        """Nobody waits any more."""
+
+    async def of_key(self, key: str, since: Checkpoint, seconds: float) -> None:
+        """Return when `key` may have changed after `since`, the checkpoint of the caller's own look, or after
+        `seconds`."""
+        waiter = self._waiter(since)
+        self._for_key[key].add(waiter)
+        try:
+            await _within(seconds, waiter)
+        finally:
+            self._for_key[key].discard(waiter)
+            if not self._for_key[key]:
+                del self._for_key[key]
+
+    async def of_position(self, position: Position, since: Checkpoint, seconds: float) -> None:
+        """Return when the checkpoint may have reached `position`, or after `seconds`."""
+        waiter = self._waiter(since)
+        self._for_position[waiter] = position
+        try:
+            await _within(seconds, waiter)
+        finally:
+            del self._for_position[waiter]
+
+    def look(self) -> None:
+        """Look at the read model now: somebody in this process has changed it."""
+        self._news.set()
+
+    def close(self) -> None:
+        """Wake everybody; from now on nobody waits."""
+        self.closed = True
+        self._wake_all()
+
+    def _waiter(self, since: Checkpoint) -> Waiter:
+        waiter: Waiter = asyncio.get_running_loop().create_future()
+        if self._seen is None:
+            self._seen = since
+        if self.closed or _moved(since, self._seen):
+            waiter.set_result(None)  # the poller has seen more than the caller: look again
+        elif self._poller is None:
+            self._poller = asyncio.create_task(self._poll())
+        self.look()
+        return waiter
+
+    async def _poll(self) -> None:
+        pause = _SHORTEST_PAUSE
+        while self._for_key or self._for_position:
+            try:
+                news = await self._look()
+            except ReadModelUnavailable:
+                self._wake_all()  # each says 503 for itself
+                break
+            pause = _SHORTEST_PAUSE if news else min(pause * 1.5, _LONGEST_PAUSE)
+            if await _within(pause, self._news.wait()):
+                pause = _SHORTEST_PAUSE
+            self._news.clear()
+        self._seen = self._poller = None
+
+    async def _look(self) -> bool:
+        """Wake whom the changes since the last look concern; whether there were any."""
+        checkpoint, seen = await self._answers.checkpoint(), self._seen
+        if checkpoint is None or seen is None or checkpoint.build != seen.build:
+            self._wake_all()
+            self._seen = checkpoint
+            return True
+        if not _moved(seen, checkpoint):
+            return False
+        if self._for_key:
+            self._wake_keys(await self._answers.changed(seen.position))
+        self._seen = checkpoint
+        _wake(waiter for waiter, position in self._for_position.items() if position <= checkpoint.position)
+        return True
+
+    def _wake_keys(self, changed: Iterable[str] | None) -> None:
+        for key in self._for_key if changed is None else changed:
+            _wake(self._for_key.get(key, ()))
+
+    def _wake_all(self) -> None:
+        _wake(self._for_position)
+        for waiters in self._for_key.values():
+            _wake(waiters)
+
+
+def _moved(before: Checkpoint, after: Checkpoint) -> bool:
+    """Whether documents may have changed between two checkpoints, or what their absence means."""
+    return (before.build, before.position) < (after.build, after.position) or before.target != after.target
+
+
+def _wake(waiters: Iterable[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
+async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
+    """Whether it came in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await awaitable
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""Reads of one answer: as new as the client asks for, and waiting for a change where it wants to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qaservice.domain.errors import InputNotValid, ReadModelBehind, ReadModelUnavailable
+from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.domain.tokens import Token
+from services.projection.changes import Changes
+from services.projection.ports import Answers
+
+_ORDINARY_WAIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants of a read. `at_least`: nothing older than this; `known`: whether it has a revision already,
+    then it waits for another one; `wait` in seconds, None: as usual; `lenient`: rather an old answer than none."""
+
+    at_least: Token | None = None
+    known: Callable[[int], bool] | None = None
+    wait: int | None = None
+    lenient: bool = False
+
+
+NOTHING_SPECIAL = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The document of an answer, None where there is no such answer, and the checkpoint of the same moment. `stale`:
+    it may be older than was asked for."""
+
+    document: Document | None
+    checkpoint: Checkpoint
+    stale: bool = False
+
+
+class Reads:
+    """Answers from a read model."""
+
+    def __init__(self, answers: Answers, changes: Changes) -> None:
+        self._answers = answers
+        self._changes = changes
+
+    async def read(self, key: str, wish: Wish) -> Found:
+        """The answer as the client wants it, within the one time that both kinds of waiting share. Raises
+        InputNotValid for a token of another store, ReadModelUnavailable, ReadModelBehind."""
+        deadline = time.monotonic() + (_ORDINARY_WAIT if wish.wait is None else wish.wait)
+        snapshot = await self._answers.get(key)
+        stale = False
+        if wish.at_least is not None:
+            snapshot, stale = await self._as_new(key, wish.at_least, snapshot, deadline)
+            if stale and not wish.lenient:
+                raise ReadModelBehind("the time to wait for the token is over")
+        found = _found(snapshot, stale)
+        if wish.known is not None and wish.wait is not None:
+            found = await self._changed(key, wish.known, found, deadline)
+        return found
+
+    async def _as_new(self, key: str, token: Token, snapshot: Snapshot, deadline: float) -> tuple[Snapshot, bool]:
+        """The first snapshot that holds what the token names, or the last one in time, and whether it is too old."""
+        while not _reached(token, snapshot):
+            checkpoint = snapshot.checkpoint
+            left = deadline - time.monotonic()
+            if checkpoint is None or left <= 0 or self._changes.closed:
+                return snapshot, True
+            await self._changes.of_position(token.position, checkpoint, left)
+            snapshot = await self._answers.get(key)
+        return snapshot, False
+
+    async def _changed(self, key: str, known: Callable[[int], bool], found: Found, deadline: float) -> Found:
+        """What there is once the client does not know it, or when the time is over. Who waits for an answer that does
+        not exist waits until it does."""
+        missing = found.document is None
+        while found.document is None if missing else found.document is not None and known(found.document.revision):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._changes.closed:
+                break
+            await self._changes.of_key(key, found.checkpoint, left)
+            found = _found(await self._answers.get(key), found.stale)
+        return found
+
+
+def _reached(token: Token, snapshot: Snapshot) -> bool:
+    checkpoint, document = snapshot.checkpoint, snapshot.document
+    if checkpoint is None:
+        return False
+    if checkpoint.store != token.store:
+        raise InputNotValid("consistency token is of another store")
+    if checkpoint.target is not None:
+        return False
+    return checkpoint.position >= token.position or (document is not None and document.position >= token.position)
+
+
+def _found(snapshot: Snapshot, stale: bool = False) -> Found:
+    """What a snapshot says, where the absence of a document means something."""
+    checkpoint, document = complete(snapshot.checkpoint), snapshot.document
+    return Found(None if document is None or document.value is None else document, checkpoint, stale)
+
+
+def complete(checkpoint: Checkpoint | None) -> Checkpoint:
+    """The checkpoint, if the absence of a document means something. Raises ReadModelUnavailable, ReadModelBehind."""
+    if checkpoint is None:
+        raise ReadModelUnavailable("the read model is empty: is the projector running?")
+    if checkpoint.target is not None:
+        raise ReadModelBehind("the read model is being built")
+    return checkpoint

@@ -1,0 +1,26 @@
+import pytest
+
+from qaservice.web.preferences import Preferences, parse_prefer
+
+
+@pytest.mark.parametrize(
+    ("header", "preferences"),
+    [
+        (None, Preferences()),
+        ("wait=5", Preferences(wait=5)),
+        ("Wait = 5", Preferences(wait=5)),
+        ('wait="5"', Preferences(wait=5)),
+        ("wait=0", Preferences(wait=0)),
+        ("wait=61", Preferences(wait=60)),
+        ("wait=" + "9" * 5000, Preferences()),
+        ("wait=-1", Preferences()),
+        ("wait=1.5", Preferences()),
+        ("wait=x, handling=lenient", Preferences(lenient=True)),
+        ("handling=strict", Preferences()),
+        ("respond-async, wait=3; x=y, handling=lenient", Preferences(wait=3, lenient=True)),
+        ("wait=3, wait=4", Preferences(wait=3)),
+        (",;=", Preferences()),
+    ],
+)
+def test_what_is_understood_counts_and_the_rest_is_ignored(header: str | None, preferences: Preferences) -> None:
+    assert parse_prefer(header) == preferences

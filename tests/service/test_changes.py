@@ -1,0 +1,116 @@
+"""Waiting for the read model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from qaservice.domain.readmodel import Checkpoint, Document
+from qaservice.stores.sqlite_answers import SqliteReadModel
+from services.projection.changes import Changes
+from services.projection.reads import Reads, Wish
+from tests.given import a_key, eventually
+
+pytestmark = pytest.mark.anyio
+
+
+class CountingChanges(Changes):
+    """Counts who was woken."""
+
+    woken = 0
+
+    async def of_key(self, key: str, since: Checkpoint, seconds: float) -> None:
+        await super().of_key(key, since, seconds)
+        self.woken += 1
+
+
+class Model:
+    """A read model that takes one document after the other."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.model = SqliteReadModel(None, timeout=5)
+        self.changes = CountingChanges(self.model.answers())
+        self.reads = Reads(self.model.answers(), self.changes)
+
+    async def store(self, *documents: tuple[str, str | None]) -> None:
+        applied = []
+        for key, value in documents:
+            self.checkpoint = replace(self.checkpoint, position=self.checkpoint.position + 1)
+            applied.append(Document(key, value, self.checkpoint.position, self.checkpoint.position))
+        assert await self.model.apply(applied, self.checkpoint)
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    from uuid import uuid4
+
+    made = Model(Checkpoint(uuid4(), 1, 0))
+    await made.model.begin(made.checkpoint)
+    yield made
+    made.changes.close()
+    await made.model.close()
+
+
+def poll(model: Model, key: str, known: int, wait: int = 10) -> "asyncio.Task[object]":
+    return asyncio.create_task(model.reads.read(key, Wish(known=lambda revision: revision == known, wait=wait)))
+
+
+async def test_who_waits_is_woken_by_a_change_of_his_key_alone(model: Model) -> None:
+    key = a_key()
+    await model.store((key, "john"))
+    waiting = poll(model, key, known=1)
+    for _ in range(100):
+        await model.store(*((a_key(), "x") for _ in range(100)))
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    await model.store((key, "jane"))
+    found = await waiting
+    assert found.document.value == "jane"  # type: ignore[attr-defined]
+    assert model.changes.woken <= 2
+
+
+async def test_who_waits_for_an_answer_that_does_not_exist_hears_of_its_creation(model: Model) -> None:
+    key = a_key()
+    waiting = poll(model, key, known=0)
+    await asyncio.sleep(0)
+    await model.store((key, "john"))
+    assert (await waiting).document.value == "john"  # type: ignore[attr-defined]
+
+
+async def test_who_waits_for_a_change_hears_of_the_deletion(model: Model) -> None:
+    key = a_key()
+    await model.store((key, "john"))
+    waiting = poll(model, key, known=1)
+    await asyncio.sleep(0)
+    await model.store((key, None))
+    assert (await waiting).document is None  # type: ignore[attr-defined]
+
+
+async def test_at_the_end_of_the_wait_there_is_what_there_was(model: Model) -> None:
+    key = a_key()
+    await model.store((key, "john"))
+    found = await poll(model, key, known=1, wait=0)
+    assert found.document.revision == 1  # type: ignore[attr-defined]
+
+
+async def test_nobody_polls_while_nobody_waits(model: Model) -> None:
+    key = a_key()
+    await model.store((key, "john"))
+    waiting = poll(model, key, known=1)
+    await eventually(lambda: model.changes._poller is not None)
+    await model.store((key, "jane"))
+    await waiting
+    await eventually(lambda: model.changes._poller is None)
+
+
+async def test_when_the_process_stops_every_wait_ends_at_once(model: Model) -> None:
+    key = a_key()
+    await model.store((key, "john"))
+    waiting = [poll(model, key, known=1, wait=60) for _ in range(10)]
+    await asyncio.sleep(0)
+    model.changes.close()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting)
+        await poll(model, key, known=1, wait=60)

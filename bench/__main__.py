@@ -32,8 +32,8 @@ def main() -> int:
             run = Run(
                 folder=Path(folder),
                 say=partial(_tell, name),
-                rounds=3 if arguments.quick else 7,
-                seconds=1 if arguments.quick else 3,
+                rounds=3 if arguments.quick else 9,
+                seconds=1 if arguments.quick else 2,
             )
             rows += FIGURES[name](run)
     _tell("", "")

@@ -16,7 +16,7 @@ class LoadFailed(Exception):
 
 def drive(server: Server, script: str, *arguments: object, connections: int = 64, seconds: int) -> Sample:
     """Requests of `script` from every connection as fast as replies come. Raises LoadFailed."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f"{script}.lua", server.url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", f"{script}.lua", server.url]
     before = server.cpu_seconds()
     try:
         done = subprocess.run([*command, "--", *map(str, arguments)], cwd=_SCRIPTS, capture_output=True, text=True)

@@ -8,7 +8,8 @@ from qaservice.domain.errors import LogUnavailable
 from qaservice.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from qaservice.stores.eventstoredb import EventStoreDbFeed, EventStoreDbLog
+    from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
+    from qaservice.stores.eventstoredb_log import EventStoreDbLog
     from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
     from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
     from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
@@ -24,7 +25,7 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
             await log.check()  # makes the file now, so that followers find it
         return log
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb import EventStoreDbLog
+    from qaservice.stores.eventstoredb_log import EventStoreDbLog
 
     return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
 
@@ -36,7 +37,7 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
 
         return SqliteFeed.of_file(folder / "events.sqlite")
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb import EventStoreDbFeed
+    from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
 
     return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
 

@@ -2,8 +2,19 @@
 
 import pytest
 
+from qaservice.stores import sqlite_log, sqlite_reader
+
+pytest_plugins = ["tests.standins.eventstoredb_server", "tests.standins.mongodb"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """What runs the tests marked `anyio`, and their async fixtures. (In uvloop a test's time-out would not end it.)"""
     return "asyncio"
+
+
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers and followers of files look every few milliseconds whether something happened, not every second."""
+    monkeypatch.setattr(sqlite_reader, "_LOOK_AT_FILE_EVERY", 0.02)
+    monkeypatch.setattr(sqlite_log, "_LOOK_AGAIN_AFTER", 0.02)

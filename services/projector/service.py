@@ -94,7 +94,9 @@ class Projector:
             reason = f"the log was replaced: it no longer holds the event at position {checkpoint.position}"
         else:
             return checkpoint
-        build, confirmed = (1, None) if checkpoint is None else (checkpoint.build + 1, checkpoint.confirmed)
+        # By the clock, so that a read model that was dropped under a projector is not begun with an old number again.
+        last, confirmed = (0, None) if checkpoint is None else (checkpoint.build, checkpoint.confirmed)
+        build = max(last + 1, time.time_ns() // 1_000_000)
         first = Checkpoint(store, build, START, target=await self._feed.end(), confirmed=confirmed)
         if not await self._model.begin(first):
             return await self._resume()  # another projector was faster

@@ -63,7 +63,9 @@ async def test_a_command_is_stored_or_refused_as_the_contract_says(
     for step in before:
         await MAKE[step](together.log, key)
 
-    answer = await writes(*request_line.replace("name", key).split(), body.replace(b"name", key.encode()))
+    method, path = request_line.replace("name", key).split()
+
+    answer = await writes(method, path, body.replace(b"name", key.encode()))
 
     assert (answer.status_code, answer.content, answer.headers.get("etag")) == (status, reply, tag)
     assert answer.headers["content-type"] == "application/json"

@@ -17,17 +17,21 @@ HEALTH = {
     "/health/ready": {"get": {"200", "503"}},
     "/metrics": {"get": {"200"}},
 }
+UPDATE = {"200", "400", "404", "412", "413", "422", "503"}
 WRITES = HEALTH | {
     "/eventstore/ping": {"get": {"200"}},
-    "/answers": {"post": {"201", "400", "409", "413", "503"}, "patch": {"200", "400", "404", "413", "503"}},
+    "/answers": {"post": {"201", "400", "409", "412", "413", "422", "503"}, "patch": UPDATE},
     "/answers/{key}": {
-        "get": {"200", "400", "404", "503"},
-        "patch": {"200", "400", "404", "413", "503"},
-        "delete": {"200", "400", "404", "503"},
+        "get": {"200", "304", "400", "404", "503"},
+        "patch": UPDATE,
+        "delete": {"200", "400", "404", "412", "422", "503"},
     },
     "/answers/{key}/history": {"get": {"200", "400", "404", "503"}},
 }
-READS = HEALTH | {"/projection/ping": {"get": {"200"}}, "/answers/{key}": {"get": {"200", "400", "404", "503"}}}
+READS = HEALTH | {
+    "/projection/ping": {"get": {"200"}},
+    "/answers/{key}": {"get": {"200", "304", "400", "404", "503"}},
+}
 
 Operation = tuple[str, str, dict[str, Any]]
 

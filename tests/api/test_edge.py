@@ -235,4 +235,5 @@ def scope_of(path: str, method: str = "GET") -> MutableMapping[str, Any]:
 
 async def never() -> Message:
     """A client that stays and sends nothing more."""
-    return await asyncio.get_running_loop().create_future()
+    await asyncio.Event().wait()
+    raise AssertionError

@@ -92,7 +92,9 @@ async def test_a_value_may_be_as_long_as_its_limit(writes: Api, value: str) -> N
 @pytest.mark.parametrize("value", EXACTLY.values(), ids=EXACTLY.keys())
 @pytest.mark.parametrize("request_line", ["POST /answers", "PATCH /answers", "PATCH /answers/name"])
 async def test_a_value_of_one_byte_more_is_too_large(writes: Api, request_line: str, value: str) -> None:
-    answer = await writes(*request_line.split(), body("name", value + "x"))
+    method, path = request_line.split()
+
+    answer = await writes(method, path, body("name", value + "x"))
 
     assert answer.status_code == 413
     assert answer.json() == {"error": "Input not valid: value is longer than 524288 bytes"}

@@ -56,7 +56,7 @@ def test_every_reply_is_one_that_is_documented(documented: Any, path: str, metho
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=20, deadline=None, database=None)
-    def each(case: Case) -> None:
+    def each(case: Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS)
 
     each()

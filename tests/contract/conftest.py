@@ -1,12 +1,15 @@
 """Every suite of this folder runs over every adapter. A new one is a line in LOGS or in READ_MODELS."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
 from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
 from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 from services.eventstore.ports import AnswerLog
@@ -44,6 +47,22 @@ async def log_of_another_process(folder: Path) -> AsyncIterator[Log]:
 
 
 @asynccontextmanager
+async def log_in_eventstoredb(uri: str, prefix: str) -> AsyncIterator[Log]:
+    log, feed = EventStoreDbLog(uri, prefix, timeout=5), EventStoreDbFeed(uri, prefix, timeout=5)
+    yield log, feed
+    await feed.close()
+    await log.close()
+
+
+@asynccontextmanager
+async def model_in_mongodb(uri: str, database: str) -> AsyncIterator[Model]:
+    model, answers = MongoReadModel(uri, database, timeout=5), MongoAnswers(uri, database, timeout=5)
+    yield model, answers
+    await answers.close()
+    await model.close()
+
+
+@asynccontextmanager
 async def model_in_memory(folder: Path) -> AsyncIterator[Model]:
     model = SqliteReadModel(None, timeout=5)
     yield model, model.answers()
@@ -60,22 +79,30 @@ async def model_in_file(folder: Path) -> AsyncIterator[Model]:
     await model.close()
 
 
-# Given a folder of the test's own, each gives an empty store, or skips with the reason why there is none.
-LOGS: dict[str, Callable[[Path], AbstractAsyncContextManager[Log]]] = {
-    "memory": log_in_memory,
-    "file": log_in_file,
-    "file-of-another-process": log_of_another_process,
+# Each gives an empty store, out of the fixtures that it names; these skip with the reason where there is no server.
+LOGS: dict[str, tuple[Callable[..., AbstractAsyncContextManager[Log]], Sequence[str]]] = {
+    "memory": (log_in_memory, ["tmp_path"]),
+    "file": (log_in_file, ["tmp_path"]),
+    "file-of-another-process": (log_of_another_process, ["tmp_path"]),
+    "eventstoredb": (log_in_eventstoredb, ["eventstoredb_uri", "eventstoredb_prefix"]),
 }
-READ_MODELS: dict[str, Callable[[Path], AbstractAsyncContextManager[Model]]] = {
-    "memory": model_in_memory,
-    "file": model_in_file,
+READ_MODELS: dict[str, tuple[Callable[..., AbstractAsyncContextManager[Model]], Sequence[str]]] = {
+    "memory": (model_in_memory, ["tmp_path"]),
+    "file": (model_in_file, ["tmp_path"]),
+    "mongodb": (model_in_mongodb, ["mongodb_uri", "mongodb_database"]),
 }
 
 
 @pytest.fixture(params=LOGS)
-async def log_and_feed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Log]:
+def empty_log(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Log]:
+    make, fixtures = LOGS[request.param]
+    return make(*map(request.getfixturevalue, fixtures))
+
+
+@pytest.fixture
+async def log_and_feed(empty_log: AbstractAsyncContextManager[Log]) -> AsyncIterator[Log]:
     """An empty log, to write to and to follow."""
-    async with LOGS[request.param](tmp_path) as stores:
+    async with empty_log as stores:
         yield stores
 
 
@@ -90,9 +117,15 @@ def feed(log_and_feed: Log) -> EventFeed:
 
 
 @pytest.fixture(params=READ_MODELS)
-async def read_model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
+def empty_model(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Model]:
+    make, fixtures = READ_MODELS[request.param]
+    return make(*map(request.getfixturevalue, fixtures))
+
+
+@pytest.fixture
+async def read_model(empty_model: AbstractAsyncContextManager[Model]) -> AsyncIterator[Model]:
     """An empty read model, to write to and to read from."""
-    async with READ_MODELS[request.param](tmp_path) as stores:
+    async with empty_model as stores:
         yield stores
 
 

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 from esdbclient import NewEvent, StreamState
 
 from qaservice.domain.codec import UPDATED, answer_json, stream_name
+from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.recorded import START, Position, Recorded
 from qaservice.stores.eventstoredb_client import Client
 from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from tests.given import a_key, updated
 from tests.standins.eventstoredb import EventStoreDB
 from tests.standins.eventstoredb_log import Proposed
 from tests.standins.eventstoredb_writes import ANY
@@ -39,11 +41,15 @@ class Given:
 
 @asynccontextmanager
 async def a_server(timeout: float = 5.0, *, nodes: int = 1) -> AsyncIterator[Given]:
-    """An empty one."""
+    """One without answers, at which the log has already asked for its name."""
     async with EventStoreDB(nodes=nodes) as server:
         others = Client(server.uri)
         await others.connect()
         log, feed = EventStoreDbLog(server.uri, PREFIX, timeout), EventStoreDbFeed(server.uri, PREFIX, timeout)
+        for _ in range(2):  # the first call of all finds no connection, so that the second asks again
+            with suppress(KeyNotFound):
+                await updated(log, a_key())
+        server.calls.clear()
         yield Given(server, log, feed, others)
         await asyncio.gather(log.close(), feed.close(), others.close())
 

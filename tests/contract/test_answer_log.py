@@ -11,6 +11,7 @@ from qaservice.domain.answers import Answer, AnswerCreated, AnswerDeleted, Answe
 from qaservice.domain.errors import KeyExists, KeyNotFound, Refused
 from qaservice.domain.recent import Recent
 from services.eventstore.ports import AnswerLog
+from services.projector.ports import EventFeed
 from tests.given import a_key, appended, created, deleted, history_of, updated
 
 pytestmark = pytest.mark.anyio
@@ -38,13 +39,30 @@ async def test_revisions_go_on_over_delete_and_creation(answer_log: AnswerLog) -
 
 async def test_an_append_tells_what_the_log_then_holds(answer_log: AnswerLog) -> None:
     key, id_ = a_key(), uuid4()
-    recorded = await answer_log.append(
+    appended = await answer_log.append(
         key, lambda recent: create(recent.answer, key, "john"), id=id_, metadata={"actor": "a", "tags": ["é", 1]}
     )
+    recorded = appended.recorded
+    assert not appended.replayed
     assert recorded.id == id_
     assert recorded.metadata == {"actor": "a", "tags": ["é", 1]}
     assert await answer_log.last(key) == recorded
     assert await history_of(answer_log, key) == [recorded]
+
+
+async def test_an_append_names_the_log(answer_log: AnswerLog, feed: EventFeed) -> None:
+    key = a_key()
+    appended = await answer_log.append(key, lambda recent: create(recent.answer, key, "john"), id=uuid4(), metadata={})
+    assert appended.store == await feed.store_id()
+
+
+async def test_a_decision_for_what_was_recorded_before_appends_nothing(answer_log: AnswerLog) -> None:
+    key = a_key()
+    first = await created(answer_log, key)
+    again = await answer_log.append(key, lambda recent: first, id=uuid4(), metadata={})
+    assert again.replayed
+    assert again.recorded == first
+    assert await history_of(answer_log, key) == [first]
 
 
 async def test_a_decision_sees_the_answers_last_event(answer_log: AnswerLog) -> None:

@@ -54,7 +54,8 @@ async def write(log: EventStoreDbLog, key: str, value: str) -> Write:
     id, began = uuid4(), datetime.now(UTC)
     outcome: Recorded | QaserviceError
     try:
-        outcome = await log.append(key, lambda recent: decision(recent.answer, key, value), id=id, metadata={})
+        appended = await log.append(key, lambda recent: decision(recent.answer, key, value), id=id, metadata={})
+        outcome = appended.recorded
     except QaserviceError as error:
         outcome = error
     return Write(id, key, value, began, datetime.now(UTC), outcome)

@@ -55,6 +55,7 @@ async def test_a_full_disk_leaves_documents_and_checkpoint_together(
     assert (await answers.get("49")).document == large[-1]
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_a_read_model_deleted_while_open_takes_no_more_of_the_old_build(
     model: SqliteReadModel, answers: SqliteAnswers, path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from qaservice.domain.answers import create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
-from qaservice.domain.recorded import Recorded
+from qaservice.domain.recorded import Appended, Recorded
 from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_events import schema
 from qaservice.stores.sqlite_file import open_in_memory
@@ -70,7 +70,7 @@ async def test_a_full_memory_fails_every_command_of_the_batch() -> None:
     connection.execute("PRAGMA max_page_count=30")
     writer = LoopWriter(connection, lambda: None)
 
-    def submitted(key: str, value: str) -> "asyncio.Future[Recorded | None]":
+    def submitted(key: str, value: str) -> "asyncio.Future[Appended | None]":
         done = asyncio.get_running_loop().create_future()
         writer.submit(Command(key, lambda recent: create(recent.answer, key, value), uuid4(), {}, 0, done))
         return done
@@ -102,6 +102,7 @@ async def test_a_folder_that_became_read_only_is_still_read(path: Path) -> None:
     await log.close()
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_a_folder_that_was_always_read_only_is_read_until_somebody_writes(path: Path) -> None:
     log = SqliteLog(path, timeout=5)
     recorded = await created(log, a_key())

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(params=["same process", "another process"])
-async def feed(request: pytest.FixtureRequest, log: SqliteLog, path: Path) -> AsyncIterator[SqliteFeed]:
+async def feed(
+    request: pytest.FixtureRequest, log: SqliteLog, path: Path, looking_often: None
+) -> AsyncIterator[SqliteFeed]:
     """What follows the log: over what the log itself reads with, or over nothing but the file."""
     await log.check()
     feed = log.feed() if request.param == "same process" else SqliteFeed.of_file(path)

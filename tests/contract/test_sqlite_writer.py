@@ -15,7 +15,7 @@ import pytest
 from qaservice.domain.answers import AnswerCreated, Event, create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
 from qaservice.domain.recent import Recent
-from qaservice.domain.recorded import START, Recorded, Undecodable
+from qaservice.domain.recorded import START, Appended, Recorded, Undecodable
 from qaservice.stores.sqlite_commit import Command
 from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
 from qaservice.stores.sqlite_writer import ThreadWriter
@@ -159,7 +159,7 @@ async def test_after_a_failed_commit_the_file_is_opened_anew(path: Path) -> None
     openings: list[None] = []
     writer = ThreadWriter(path, lambda: openings.append(None), lambda: None, lambda: None)
 
-    def submitted(value: str) -> "asyncio.Future[Recorded | None]":
+    def submitted(value: str) -> "asyncio.Future[Appended | None]":
         done = asyncio.get_running_loop().create_future()
         key, deadline = a_key(), time.monotonic() + 5
         writer.submit(Command(key, lambda recent: create(recent.answer, key, value), uuid4(), {}, deadline, done))

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,10 +23,8 @@ def test_a_token_needs_no_escaping_in_a_header_or_a_query(store: UUID, position:
 
 @given(st.text())
 def test_text_that_is_no_token_is_refused_and_nothing_worse(text: str) -> None:
-    try:
+    with suppress(InputNotValid):
         assert str(parse_token(text)) == text
-    except InputNotValid:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,8 @@ def test_a_client_that_leaves_before_the_reply_has_written_all_or_nothing(servic
 @pytest.fixture(scope="module")
 def long(service: Process) -> str:
     """The path of a history of 60 MB."""
-    data = Path(service.popen.args[-1])  # type: ignore[index,arg-type]  the folder that it was started with
     change(
-        data / "events.sqlite",
+        service.log.parent / "data" / "events.sqlite",
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
         "INSERT INTO events(key, revision, id, time, type, metadata, value) "
         "SELECT 'long', i, randomblob(16), 1, iif(i, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), NULL, ? FROM n",

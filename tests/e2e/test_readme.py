@@ -4,6 +4,7 @@ import re
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def curl(line: str) -> str:
     return http.request(method, asked.url, content=asked.d, headers=headers).text
 
 
+def prints(line: str, expected: str) -> bool:
+    return curl(line) == expected.rstrip("\n")
+
+
 def test_the_examples_print_what_the_readme_says(here: Machine) -> None:
     writes, _, reads = here.start_all(*THREE)
 
@@ -55,9 +60,9 @@ def test_the_examples_print_what_the_readme_says(here: Machine) -> None:
         line = command.replace("http://localhost:8080", writes.url).replace("http://localhost:8081", reads.url)
         assert line != command
         if reads.url in line:  # it follows within milliseconds
-            eventually(lambda line=line, printed=printed: curl(line) == printed.rstrip("\n"), within=5)  # type: ignore[misc]
+            eventually(partial(prints, line, printed))
         else:
-            assert curl(line) == printed.rstrip("\n"), command
+            assert prints(line, printed), command
 
 
 def test_the_make_targets_exist() -> None:

@@ -200,7 +200,11 @@ def reached(service: Process) -> bool:
 @pytest.mark.parametrize("read", [True, False], ids=["gone", "stuck"])
 def test_a_process_whose_log_nobody_reads_serves_and_ends_in_time(here: Machine, read: bool) -> None:
     reader, writer = os.pipe()
-    service = here.start("eventstore", before=lambda: os.dup2(writer, 2) and None)
+
+    def log_into() -> None:
+        os.dup2(writer, 2)
+
+    service = here.start("eventstore", before=log_into)
     os.close(writer)
     if read:
         os.close(reader)

@@ -34,8 +34,8 @@ def commands(log: SqliteLog) -> Commands:
 async def commanded(commands: Commands, command: str, key: str, value: str) -> Recorded | Refused:
     try:
         if command == "delete":
-            return await commands.delete(key)
-        return await (commands.create if command == "create" else commands.update)(key, value)
+            return (await commands.delete(key)).recorded
+        return (await (commands.create if command == "create" else commands.update)(key, value)).recorded
     except Refused as refusal:
         return refusal
 
@@ -61,8 +61,8 @@ async def test_every_sequence_of_commands_does_what_a_key_with_a_value_would(
 async def test_what_was_recorded_is_told(commands: Commands, log: SqliteLog) -> None:
     key = a_key()
     await commands.create(key, "john")
-    assert (await commands.update(key, "john")).event == AnswerUpdated(key, "john")
-    assert (await commands.delete(key)).event == AnswerDeleted(key)
+    assert (await commands.update(key, "john")).recorded.event == AnswerUpdated(key, "john")
+    assert (await commands.delete(key)).recorded.event == AnswerDeleted(key)
     assert [recorded.revision for recorded in await history_of(log, key)] == [0, 1, 2]
 
 
@@ -83,13 +83,13 @@ async def test_a_refusal_names_the_answers_present_revision(commands: Commands) 
 async def test_each_command_has_an_id_of_its_own(log: SqliteLog) -> None:
     ids = iter([UUID(int=1), UUID(int=2)])
     commands = Commands(log, lambda: next(ids))
-    assert [(await commands.create(a_key(), "john")).id for _ in range(2)] == [UUID(int=1), UUID(int=2)]
+    assert [(await commands.create(a_key(), "john")).recorded.id for _ in range(2)] == [UUID(int=1), UUID(int=2)]
 
 
 async def test_the_current_event_holds_the_answer(commands: Commands, log: SqliteLog) -> None:
     key = a_key()
     await commands.create(key, "john")
-    updated = await commands.update(key, "jane")
+    updated = (await commands.update(key, "jane")).recorded
     assert await current(log, key) == updated
 
 

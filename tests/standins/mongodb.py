@@ -5,14 +5,12 @@ its own, never a dependency. Take no timings from it; a range of `_id` costs it 
 """
 
 import fcntl
-import gc
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +18,8 @@ from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
+
+from tests.standins import docker_engine
 
 VARIABLE = "QA_TEST_MONGODB_URI"
 
@@ -66,24 +66,15 @@ def mongodb_database(mongodb_uri: str) -> Iterator[str]:
 @contextmanager
 def container() -> Iterator[str]:
     """The URI of MongoDB in a container. Raises NotToBeHad."""
-    from docker.errors import DockerException
+    if reason := docker_engine.refusal():
+        raise NotToBeHad(f"Docker: {reason}")
     from testcontainers.community.mongodb import MongoDbContainer
-    from testcontainers.core.docker_client import DockerClient
 
-    with ExitStack() as running, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # without an engine a socket is left to the garbage collector
-        try:
-            DockerClient().client.ping()
-            uri = running.enter_context(MongoDbContainer(_IMAGE)).get_connection_url()
-        except DockerException as error:
-            refusal = NotToBeHad(f"Docker: {error}")
-        else:
-            with MongoClient[dict[str, object]](uri) as client:
-                client.admin.command("ping")  # it restarts once, after its log said that it is ready
-            yield uri
-            return
-        gc.collect()
-    raise refusal
+    with MongoDbContainer(_IMAGE) as server:
+        uri = server.get_connection_url()
+        with MongoClient[dict[str, object]](uri) as client:
+            client.admin.command("ping")  # it restarts once, after its log said that it is ready
+        yield uri
 
 
 @contextmanager

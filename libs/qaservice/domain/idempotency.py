@@ -40,12 +40,21 @@ class Idempotency:
         """The event that this command has recorded before, among an answer's last ones. Raises IdempotencyKeyReused
         where the key stood with another value."""
         for recorded in events:
-            remembered = recorded.metadata.get(MEMBER)
-            if isinstance(recorded.event, kind) and isinstance(remembered, dict) and self._is(remembered):
+            if isinstance(recorded.event, kind) and remembers(recorded, self.key):
+                remembered = _memory(recorded)
+                if remembered.get("caller") != self.caller:
+                    continue
                 if remembered.get("fingerprint") != self.fingerprint:
                     raise IdempotencyKeyReused
                 return recorded
         return None
 
-    def _is(self, remembered: Metadata) -> bool:
-        return remembered.get("key") == self.key and remembered.get("caller") == self.caller
+
+def remembers(recorded: Recorded, key: str) -> bool:
+    """Whether an event came of a command with this idempotency key, whosever."""
+    return _memory(recorded).get("key") == key
+
+
+def _memory(recorded: Recorded) -> Metadata:
+    memory = recorded.metadata.get(MEMBER)
+    return memory if isinstance(memory, dict) else {}

@@ -29,10 +29,10 @@ def document_of(last: Recorded) -> Document:
 class Checkpoint:
     """How far the read model is, and of which log.
 
-    `build` counts the builds from the start: documents carry it, so that an older build never overwrites a newer one.
-    `position`: everything up to here is in. `event_position` and `event_id` name the last event that was applied, to
-    recognise a log that was replaced. `target`: while building, the log's end as it was at the start; None once it was
-    reached. `confirmed`: the last moment at which nothing was missing.
+    `build` numbers the builds from the start, each higher than all before: documents carry it, so that an older build
+    never overwrites a newer one. `position`: everything up to here is in. `event_position` and `event_id` name the last
+    event that was applied, to recognise a log that was replaced. `target`: while building, the log's end as it was at
+    the start; None once it was reached. `confirmed`: the last moment at which nothing was missing.
     """
 
     store: UUID

@@ -1,7 +1,7 @@
 """What a log hands out: events with their place in it, and the answer of an append."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -25,7 +25,7 @@ class Recorded:
     revision: int
     position: Position
     id: UUID
-    time: datetime
+    time: datetime = field(compare=False)  # the writer's clock may tell another one than the log's
     metadata: Metadata
 
 

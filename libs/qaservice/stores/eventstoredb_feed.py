@@ -3,18 +3,19 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from esdbclient import NewEvent, RecordedEvent
+from esdbclient import RecordedEvent
 from esdbclient.exceptions import EventStoreDBClientException
 
-from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
+from qaservice.domain.errors import LogReplaced, LogUnavailable
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Batch, Position
-from qaservice.stores.eventstoredb import EventStoreDb, gathered, not_empty, pauses
+from qaservice.stores.eventstoredb import EventStoreDb, gathered, not_empty
 from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision, is_invalid_position
-from qaservice.stores.eventstoredb_events import STORE_TYPE, checked_prefix, position_of, recorded_or_not, store_stream
+from qaservice.stores.eventstoredb_errors import is_invalid_position
+from qaservice.stores.eventstoredb_events import checked_prefix, position_of, recorded_or_not
+from qaservice.stores.eventstoredb_store import StoreId
 from qaservice.stores.eventstoredb_subscription import Subscription, subscribed
 
 _QUIET_SECONDS = 1.0
@@ -35,25 +36,16 @@ class EventStoreDbFeed:
         20. Raises ValueError, without what is secret in the URI."""
         self._database = EventStoreDb(uri)
         self._prefix = checked_prefix(prefix)
-        self._store_stream = store_stream(prefix)
+        self._store_id = StoreId(self._database, prefix)
         self._timeout = timeout
         self._store: UUID | None = None
         # One pattern, escaped: the client joins several without a group, so that they would match more than they say.
         self._pattern = f"{re.escape(prefix)}.*"
 
     async def store_id(self) -> UUID:
-        """See EventFeed.store_id. The id of the first event of a stream of its own, made by whoever comes first."""
-        deadline = self._deadline()
-        event = NewEvent(type=STORE_TYPE, data=b"{}", id=uuid4())
-        pause = pauses()
-        while True:
-            self._store = await self._stored_id(deadline)
-            if self._store is not None:
-                return self._store
-            try:
-                await self._database.append(self._store_stream, None, event, deadline, lambda: None)
-            except (WrongRevision, NotStored, OutcomeUnknown):
-                await asyncio.sleep(next(pause))
+        """See EventFeed.store_id."""
+        self._store = await self._store_id.made(self._deadline())
+        return self._store
 
     async def end(self) -> Position:
         """See EventFeed.end. The server looks for it from its end backwards, through what others have stored too."""
@@ -106,15 +98,11 @@ class EventStoreDbFeed:
     async def _check(self, store: UUID, after: Position = START) -> None:
         """Raises LogReplaced where the log is another one than `store`, or ends before `after`: a subscription from
         beyond the end is accepted and delivers nothing."""
-        found = await self._stored_id(self._deadline())
+        found = await self._store_id.stored(self._deadline())
         if found != store:
             raise LogReplaced(f"the log was replaced: store {store} became {found}")
         if not await self._reaches(after):
             raise LogReplaced(f"the log was replaced: it ends before position {after}")
-
-    async def _stored_id(self, deadline: float) -> UUID | None:
-        first = await self._database.events(self._store_stream, deadline, limit=1)
-        return first[0].id if first else None
 
     async def _reaches(self, position: Position) -> bool:
         """Whether a follower can begin behind `position`. Raises LogReplaced where it is no place of this log's."""

@@ -7,7 +7,7 @@ something to decide anew.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -18,10 +18,13 @@ from esdbclient import RecordedEvent
 from qaservice.domain.answers import Event
 from qaservice.domain.codec import stream_name
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, Refused, Unavailable
-from qaservice.domain.recorded import Metadata, Recent, Recorded
+from qaservice.domain.idempotency import MEMBER, WINDOW, remembers
+from qaservice.domain.recent import Decide, Recent, Remembered
+from qaservice.domain.recorded import Appended, Metadata, Recorded
 from qaservice.stores.eventstoredb import EventStoreDb, pauses
 from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb_events import checked_prefix, new_event, position_of, recorded, store_stream
+from qaservice.stores.eventstoredb_store import StoreId
 from qaservice.stores.hints import Hints
 
 _MOST_ROUNDS = 10
@@ -34,7 +37,7 @@ class _Command:
 
     key: str
     stream: str
-    decide: Callable[[Recent], Event]
+    decide: Decide
     id: UUID
     metadata: Metadata
     deadline: float
@@ -61,16 +64,20 @@ class EventStoreDbLog:
         self._timeout = timeout
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._hints = Hints()
+        self._store_ids = StoreId(self._database, prefix)
+        self._store_id: UUID | None = None
         self._losses = -1
 
-    async def append(self, key: str, decide: Callable[[Recent], Event], *, id: UUID, metadata: Metadata) -> Recorded:
+    async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
         """See AnswerLog.append. The time of what it returns is this machine's; reads tell the server's."""
         command = _Command(key, stream_name(self._prefix, key), decide, id, metadata, self._deadline())
         try:
             async with asyncio.timeout_at(command.deadline), self._turn(key):
-                stored = await self._rounds(command, self._known().get(key))
-                self._known().put(key, stored)
-                return stored
+                hint = self._known().get(key)
+                appended = await self._rounds(command, hint, await self._store(command.deadline))
+                if not appended.replayed:
+                    self._known().put(key, appended.recorded)
+                return appended
         except TimeoutError:
             raise command.failed() from None
 
@@ -119,28 +126,48 @@ class EventStoreDbLog:
         losses = self._database.losses()
         if losses != self._losses:
             self._hints.clear()
+            self._store_id = None
             self._losses = losses
         return self._hints
 
-    async def _rounds(self, command: _Command, hint: Recorded | None) -> Recorded:
+    async def _store(self, deadline: float) -> UUID:
+        """The log's store id, read again after the connection was lost."""
+        if self._store_id is None:
+            self._store_id = await self._store_ids.made(deadline)
+        return self._store_id
+
+    async def _rounds(self, command: _Command, hint: Recorded | None, store: UUID) -> Appended:
         """Decide and append until no other process is faster: first on what may be known, then on what is read."""
-        last, event = hint, _guess(command.decide, hint)
+        last, event = hint, _guess(command, hint)
         for _ in range(_MOST_ROUNDS):
             if event is None:
                 last = await self._read(command)
                 if last is not None and last.id == command.id and command.in_doubt:
-                    return last
+                    return Appended(last, store)
                 command.in_doubt = False
-                event = command.decide(Recent(last))
+                event = command.decide(Recent(last, await self._memory(command, last)))
+            if isinstance(event, Recorded):
+                return Appended(event, store, replayed=True)
             stored = await self._append(command, last, event)
             if stored is not None:
-                return stored
+                return Appended(stored, store)
             event = None
         raise LogUnavailable(f"lost {_MOST_ROUNDS} rounds to other writers of {command.key!r}")
 
     async def _read(self, command: _Command) -> Recorded | None:
         event = await self._database.last_event(command.stream, command.deadline)
         return None if event is None else recorded(self._prefix, event)
+
+    async def _memory(self, command: _Command, last: Recorded | None) -> Remembered:
+        """What the answer's last events remember of commands, where this one asks for it."""
+        found: list[Recorded] = []
+        if last is not None and MEMBER in command.metadata:
+            following = max(0, last.revision - WINDOW + 1)
+            while following <= last.revision:
+                page = await self._database.events(command.stream, command.deadline, start=following)
+                found += [recorded(self._prefix, event) for event in page if MEMBER.encode() in event.metadata]
+                following = page[-1].stream_position + 1 if page else last.revision + 1
+        return lambda key: [event for event in reversed(found) if remembers(event, key)]
 
     async def _append(self, command: _Command, last: Recorded | None, event: Event) -> Recorded | None:
         """The stored event; None: another writer was faster. The very same call, until what came of it is known."""
@@ -173,9 +200,12 @@ class EventStoreDbLog:
             raise OutcomeUnknown("it is stored, but where could not be read") from None
 
 
-def _guess(decide: Callable[[Recent], Event], last: Recorded | None) -> Event | None:
-    """What is decided on a state that was not read. None: it is a refusal, and that needs a read."""
+def _guess(command: _Command, last: Recorded | None) -> Event | Recorded | None:
+    """What is decided on a state that was not read. None: it is a refusal, or may be a repetition; that needs a
+    read."""
+    if last is not None and MEMBER in command.metadata:
+        return None
     try:
-        return decide(Recent(last))
+        return command.decide(Recent(last))
     except Refused:
         return None

@@ -16,10 +16,12 @@ from pymongo.errors import BulkWriteError
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.domain.recorded import Position
 from qaservice.stores.mongodb_collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of, row_of
 
 _DUPLICATE_KEY = 11000
 _LARGEST_PORTION = 1000
+_MOST_CHANGES = 2000
 
 
 class MongoReadModel:
@@ -37,8 +39,9 @@ class MongoReadModel:
     async def begin(self, checkpoint: Checkpoint) -> bool:
         """See ReadModel.begin."""
         async with self._collection.operation() as answers:
-            # For `_drop_older` alone: without it, looking for nothing among millions of documents takes too long.
+            # For `_drop_older` and `changed`: without them, looking for nothing among millions of documents takes long.
             await answers.create_index("build")
+            await answers.create_index("position")
         write = _upsert(CHECKPOINT, {"build": {"$lt": checkpoint.build}}, row_of(checkpoint))
         # Twice, as in `_store`: the first refusal may be an insert that lost against a lower build.
         return not (await self._refused([write]) and await self._refused([write]))
@@ -147,6 +150,13 @@ class MongoAnswers:
         if row is None or _is_left_over(row, checkpoint):
             return Snapshot(None, checkpoint)
         return Snapshot(Document(key, row["value"], row["revision"], row["position"]), checkpoint)
+
+    async def changed(self, after: Position) -> Sequence[str] | None:
+        """See Answers.changed."""
+        later = {"position": {"$gt": after}, "_id": {"$type": "string"}}
+        async with self._collection.operation() as answers:
+            found = await answers.find(later, {"_id": 1}, limit=-(_MOST_CHANGES + 1)).to_list(None)
+        return None if len(found) > _MOST_CHANGES else [row["_id"] for row in found]
 
     async def checkpoint(self) -> Checkpoint | None:
         """See Answers.checkpoint."""

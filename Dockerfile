@@ -23,7 +23,6 @@ RUN pip --python /opt/qaservice/bin/python install --no-deps --no-build-isolatio
 FROM python:${PYTHON}
 ENV PATH=/opt/qaservice/bin:$PATH
 COPY --from=build /opt/qaservice /opt/qaservice
-COPY docker/healthcheck.py /opt/qaservice/
 # The base has the standard library as source alone, and a service may not write: importing everything of ours once, here,
 # compiles what it needs, and shows that it loads.
 RUN python -c "import http.client, importlib, pkgutil, qaservice, services; \
@@ -42,6 +41,6 @@ USER 10001:10001
 WORKDIR /data
 EXPOSE 8080 8081 8082
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=11s --start-period=20s CMD ["python", "-I", "/opt/qaservice/healthcheck.py", "live"]
+HEALTHCHECK --interval=30s --timeout=11s --start-period=20s CMD ["python", "-I", "-m", "qaservice.runtime.healthcheck", "live"]
 # The shell only puts SERVICE in: after exec the process has its place, and gets the signals.
 ENTRYPOINT ["sh", "-c", "exec qaservice \"$SERVICE\" \"$@\"", "qaservice"]

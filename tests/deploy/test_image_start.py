@@ -15,7 +15,7 @@ import pytest
 
 from tests.deploy.dockerfile import exec_form
 from tests.deploy.manifests import container, probe_paths, workloads
-from tests.deploy.promised import PORTS, ROOT
+from tests.deploy.promised import PORTS
 
 
 class Started(NamedTuple):
@@ -49,8 +49,8 @@ def started(service: str, folder: Path) -> Iterator[Started]:
 
 
 def health(service: Started, state: str) -> "subprocess.CompletedProcess[str]":
-    python, *options, _, _ = exec_form("HEALTHCHECK")
-    command = [python, *options, str(ROOT / "docker" / "healthcheck.py"), state]
+    _, *command, _ = exec_form("HEALTHCHECK")
+    command = [sys.executable, *command, state]
     return subprocess.run(command, env=service.environment, capture_output=True, text=True, timeout=30, check=False)
 
 

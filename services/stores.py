@@ -1,69 +1,74 @@
 """The stores that flags and settings name. An adapter, and the driver below it, is imported only when it is chosen."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from qaservice.domain.errors import LogUnavailable
-from qaservice.runtime.settings import Settings
+from qaservice.runtime.settings import BadSettings, Settings
 
 if TYPE_CHECKING:
-    from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-    from qaservice.stores.eventstoredb_log import EventStoreDbLog
-    from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
-    from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
-    from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+    from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+    from qaservice.stores.eventstoredb.log import EventStoreDbLog
+    from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
+    from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+    from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
 
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
     """The log to write to: in `folder`, or EventStoreDB. Raises BadSettings where neither is named."""
     if folder is not None:
-        from qaservice.stores.sqlite_log import SqliteLog
+        from qaservice.stores.sqlite.log import SqliteLog
 
         log = SqliteLog(folder / "events.sqlite", settings.store_timeout)
         with suppress(LogUnavailable):  # else the first command tries again
             await log.check()  # makes the file now, so that followers find it
         return log
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb_log import EventStoreDbLog
+    from qaservice.stores.eventstoredb.log import EventStoreDbLog
 
-    return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
+    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
 def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventStoreDbFeed":
     """The log to follow. Raises BadSettings."""
     if folder is not None:
-        from qaservice.stores.sqlite_log import SqliteFeed
+        from qaservice.stores.sqlite.log import SqliteFeed
 
         return SqliteFeed.of_file(folder / "events.sqlite")
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
+    from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 
-    return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
+    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
 def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | MongoReadModel":
     """The read model to keep: in `folder`, or MongoDB. Raises BadSettings."""
     if folder is not None:
-        from qaservice.stores.sqlite_answers import SqliteReadModel
+        from qaservice.stores.sqlite.answers import SqliteReadModel
 
         return SqliteReadModel(folder / "answers.sqlite", settings.store_timeout)
     uri = settings.mongodb()
-    from qaservice.stores.mongodb import MongoReadModel
+    from qaservice.stores.mongodb.answers import MongoReadModel
 
-    return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
+    with _named("MONGODB_URI"):
+        return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
 
 
 def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAnswers":
     """The read model to answer from. Raises BadSettings."""
     if folder is not None:
-        from qaservice.stores.sqlite_answers import SqliteAnswers
+        from qaservice.stores.sqlite.answers import SqliteAnswers
 
         return SqliteAnswers(folder / "answers.sqlite")
     uri = settings.mongodb()
-    from qaservice.stores.mongodb import MongoAnswers
+    from qaservice.stores.mongodb.answers import MongoAnswers
 
-    return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
+    with _named("MONGODB_URI"):
+        return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
 
 
 class Together(NamedTuple):
@@ -84,9 +89,18 @@ async def together(settings: Settings, folder: Path | None) -> Together:
 
 def in_memory(settings: Settings) -> Together:
     """A log and a read model that end with this process."""
-    from qaservice.stores.sqlite_answers import SqliteReadModel
-    from qaservice.stores.sqlite_log import SqliteLog
+    from qaservice.stores.sqlite.answers import SqliteReadModel
+    from qaservice.stores.sqlite.log import SqliteLog
 
     log = SqliteLog(None, settings.store_timeout)
     model = SqliteReadModel(None, settings.store_timeout)
     return Together(log, log.feed(), model, model.answers())
+
+
+@contextmanager
+def _named(variable: str) -> Iterator[None]:
+    """What an adapter can't use is the fault of a setting. Raises BadSettings."""
+    try:
+        yield
+    except ValueError as error:
+        raise BadSettings(f"{variable}: {error}") from None

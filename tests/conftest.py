@@ -2,7 +2,8 @@
 
 import pytest
 
-from qaservice.stores import sqlite_log, sqlite_reader
+from qaservice.stores.sqlite import log as sqlite_log
+from qaservice.stores.sqlite import reader as sqlite_reader
 
 pytest_plugins = ["tests.standins.eventstoredb_server", "tests.standins.mongodb"]
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from bench.references.serving import folder, serve
 from qaservice.domain.answers import create
 from qaservice.runtime.ids import id_maker
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 
 log = SqliteLog(folder() / "events.sqlite", timeout=5)
 new_id = id_maker()

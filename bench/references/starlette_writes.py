@@ -10,7 +10,7 @@ from starlette.routing import Route
 from bench.references.serving import folder, serve
 from qaservice.domain.answers import create
 from qaservice.runtime.ids import id_maker
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 
 log = SqliteLog(folder() / "events.sqlite", timeout=5)
 new_id = id_maker()

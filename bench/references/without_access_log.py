@@ -6,7 +6,7 @@ from bench.references.serving import folder
 from qaservice.domain.rules import Limits
 from qaservice.runtime.ids import id_maker
 from qaservice.runtime.serve import Site, run, serve
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.web.metrics import new_registry
 from services.eventstore.api import create_app
 

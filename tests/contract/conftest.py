@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
-from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
-from qaservice.stores.sqlite_answers import SqliteAnswers, SqliteReadModel
-from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
+from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
+from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
 from services.eventstore.ports import AnswerLog
 from services.projection.ports import Answers
 from services.projector.ports import EventFeed, ReadModel

@@ -11,9 +11,9 @@ from esdbclient import NewEvent, StreamState
 from qaservice.domain.codec import UPDATED, answer_json, stream_name
 from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.recorded import START, Position, Recorded
-from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.given import a_key, updated
 from tests.standins.eventstoredb import EventStoreDB
 from tests.standins.eventstoredb_log import Proposed

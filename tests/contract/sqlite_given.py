@@ -14,7 +14,7 @@ from qaservice.domain.answers import Event
 from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 from tests.given import a_key, appended, created
 
 _NOBODY = 65534

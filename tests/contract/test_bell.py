@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from qaservice.stores.bell import Bell
+from qaservice.stores.sqlite.bell import Bell
 from tests.contract.sqlite_given import as_nobody, read_only
 from tests.given import eventually
 

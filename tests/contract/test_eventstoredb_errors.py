@@ -7,7 +7,7 @@ from esdbclient.exceptions import EventStoreDBClientException, GrpcError, Servic
 from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, TooLarge
-from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision, outcome_of
+from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision, outcome_of
 
 SURE: dict[str, type[Exception]] = {
     "WrongCurrentVersion": WrongRevision,

@@ -12,8 +12,8 @@ from qaservice.domain.codec import UPDATED
 from qaservice.domain.errors import LogReplaced, LogUnavailable
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Recorded, Undecodable
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, following, handed_out, stored, stream_of
 from tests.given import a_key, created, updated
 from tests.standins.eventstoredb import EventStoreDB

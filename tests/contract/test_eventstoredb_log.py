@@ -13,8 +13,8 @@ from qaservice.domain.answers import AnswerCreated, AnswerUpdated, Event, update
 from qaservice.domain.codec import CREATED, answer_json
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, TooLarge, UndecodableEvent
 from qaservice.domain.recent import Recent
-from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, overtaken, seconds, stored, stream_of
 from tests.given import a_key, appended, created, deleted, eventually, history_of, updated
 

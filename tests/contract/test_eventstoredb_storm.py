@@ -22,8 +22,8 @@ from qaservice.domain.answers import Answer, Event
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, OutcomeUnknown, QaserviceError
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Recorded
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.standins.eventstoredb import EventStoreDB
 
 pytestmark = pytest.mark.anyio

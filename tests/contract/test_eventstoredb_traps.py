@@ -14,9 +14,9 @@ from qaservice.domain import answers
 from qaservice.domain.errors import KeyNotFound, LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START
-from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_events import store_stream
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.events import store_stream
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, following, handed_out, seconds, stored, stream_of
 from tests.given import a_key, appended, created, eventually, history_of, updated
 from tests.standins.eventstoredb_faults import Fault, Then

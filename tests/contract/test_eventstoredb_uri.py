@@ -6,9 +6,9 @@ from typing import Any
 import grpc
 import pytest
 
-from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_feed import EventStoreDbFeed
-from qaservice.stores.eventstoredb_log import EventStoreDbLog
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+from qaservice.stores.eventstoredb.log import EventStoreDbLog
 
 PREFIX = "qa-test."
 

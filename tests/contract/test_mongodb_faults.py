@@ -14,7 +14,7 @@ import pytest
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
-from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
 from tests.contract.mongodb_wired import (
     AT_END,
     DOCUMENTS,

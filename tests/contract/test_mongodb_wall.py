@@ -19,7 +19,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.stores.mongodb import MongoAnswers, MongoReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
 
 pytestmark = pytest.mark.anyio
 
@@ -155,7 +155,7 @@ async def test_no_message_holds_the_password_even_where_the_driver_quotes_it(mon
     def quotes(uri: str, **options: object) -> object:
         raise pymongo.errors.InvalidURI(uri)
 
-    monkeypatch.setattr("qaservice.stores.mongodb_collection.AsyncIOMotorClient", quotes)
+    monkeypatch.setattr("qaservice.stores.mongodb.collection.AsyncIOMotorClient", quotes)
     with pytest.raises(ReadModelUnavailable) as error:
         await made("get", f"mongodb://user:{SECRET}@host")
     assert SECRET not in "".join(traceback.format_exception(error.value))

@@ -10,11 +10,11 @@ import pytest
 from qaservice.domain.answers import create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
 from qaservice.domain.recorded import Appended, Recorded
-from qaservice.stores.sqlite_commit import Command
-from qaservice.stores.sqlite_events import schema
-from qaservice.stores.sqlite_file import open_in_memory
-from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
-from qaservice.stores.sqlite_writer import LoopWriter
+from qaservice.stores.sqlite.commit import Command
+from qaservice.stores.sqlite.events import schema
+from qaservice.stores.sqlite.file import open_in_memory
+from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.writer import LoopWriter
 from tests.contract.sqlite_given import (
     after_a_crash,
     disk_with,

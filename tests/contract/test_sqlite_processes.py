@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qaservice.stores.sqlite_log import SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 from tests.contract.sqlite_child import SHARED, write
 from tests.contract.sqlite_given import query
 from tests.given import a_key, created, history_of

@@ -15,10 +15,10 @@ from qaservice.domain.answers import Event, create
 from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Batch, Recorded
-from qaservice.stores.sqlite_events import schema
-from qaservice.stores.sqlite_file import open_for_writing
-from qaservice.stores.sqlite_handle import Handle
-from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.events import schema
+from qaservice.stores.sqlite.file import open_for_writing
+from qaservice.stores.sqlite.handle import Handle
+from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
 from tests.given import a_key, appended, created, history_of
 

@@ -16,9 +16,9 @@ from qaservice.domain.answers import AnswerCreated, Event, create
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableEvent
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Appended, Recorded, Undecodable
-from qaservice.stores.sqlite_commit import Command
-from qaservice.stores.sqlite_log import SqliteFeed, SqliteLog
-from qaservice.stores.sqlite_writer import ThreadWriter
+from qaservice.stores.sqlite.commit import Command
+from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.writer import ThreadWriter
 from tests.contract.sqlite_given import (
     disk_with,
     largest_file,

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from qaservice.domain.answers import Answer, AnswerCreated, AnswerDeleted, AnswerUpdated, Event, evolve
+from qaservice.domain.idempotency import Idempotency
 from qaservice.domain.readmodel import document_of
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
@@ -19,6 +20,10 @@ def recorded(event: Event) -> Recorded:
 
 def test_without_events_there_is_no_answer() -> None:
     assert Recent(None).answer is None
+
+
+def test_without_events_no_command_came_before() -> None:
+    assert Recent(None).find(Idempotency.of("retry", "john"), AnswerCreated) is None
 
 
 @pytest.mark.parametrize("event", EVENTS)

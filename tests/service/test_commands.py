@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from qaservice.domain.answers import Answer, AnswerDeleted, AnswerUpdated
-from qaservice.domain.errors import KeyExists, KeyNotFound, Refused
+from qaservice.domain.errors import KeyExists, KeyNotFound, MustNotExist, Refused, RevisionDiffers
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
-from qaservice.stores.sqlite_log import SqliteLog
-from services.eventstore.service import Commands, current
+from qaservice.stores.sqlite.log import SqliteLog
+from services.eventstore.service import Commands, Terms, current
 from tests.given import a_key, history_of
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +78,33 @@ async def test_a_refusal_names_the_answers_present_revision(commands: Commands) 
     with pytest.raises(KeyNotFound) as deleted:
         await commands.delete(key)
     assert [refused.value.revision for refused in (never_created, exists, deleted)] == [None, 1, 2]
+
+
+async def test_a_command_on_terms_of_other_revisions_is_refused(commands: Commands, log: SqliteLog) -> None:
+    key = a_key()
+    await commands.create(key, "john")
+    for command in (
+        commands.update(key, "jane", Terms(revisions=frozenset({1, 2}))),
+        commands.delete(key, Terms(revisions=frozenset())),
+    ):
+        with pytest.raises(RevisionDiffers) as refused:
+            await command
+        assert refused.value.revision == 0
+    assert (await commands.update(key, "jane", Terms(revisions=frozenset({0, 7})))).recorded.revision == 1
+
+
+async def test_where_there_is_no_answer_its_absence_is_said_whatever_the_terms(commands: Commands) -> None:
+    with pytest.raises(KeyNotFound):
+        await commands.update(a_key(), "jane", Terms(revisions=frozenset({0})))
+
+
+async def test_a_creation_that_knows_of_no_answer_is_told_so(commands: Commands) -> None:
+    key = a_key()
+    terms = Terms(must_not_exist=True)
+    assert (await commands.create(key, "john", terms)).recorded.revision == 0
+    with pytest.raises(MustNotExist) as refused:
+        await commands.create(key, "jane", terms)
+    assert refused.value.revision == 0
 
 
 async def test_each_command_has_an_id_of_its_own(log: SqliteLog) -> None:

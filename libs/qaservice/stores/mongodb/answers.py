@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.recorded import Position
-from qaservice.stores.mongodb_collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of, row_of
+from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of, row_of
 
 _DUPLICATE_KEY = 11000
 _LARGEST_PORTION = 1000

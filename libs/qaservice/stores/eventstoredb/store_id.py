@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 from esdbclient import NewEvent
 
 from qaservice.domain.errors import OutcomeUnknown
-from qaservice.stores.eventstoredb import EventStoreDb, pauses
-from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision
-from qaservice.stores.eventstoredb_events import STORE_TYPE, store_stream
+from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
+from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
+from qaservice.stores.eventstoredb.events import STORE_TYPE, store_stream
 
 
 class StoreId:

@@ -14,9 +14,9 @@ from uuid import UUID
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.recorded import Position
-from qaservice.stores.sqlite_file import in_words, open_for_writing, open_in_memory, patiently
-from qaservice.stores.sqlite_handle import Handle
-from qaservice.stores.sqlite_reader import Reader
+from qaservice.stores.sqlite.file import in_words, open_for_writing, open_in_memory, patiently
+from qaservice.stores.sqlite.handle import Handle
+from qaservice.stores.sqlite.reader import Reader
 
 T = TypeVar("T")
 

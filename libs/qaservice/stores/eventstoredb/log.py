@@ -21,11 +21,11 @@ from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, Refused, Una
 from qaservice.domain.idempotency import MEMBER, WINDOW, remembers
 from qaservice.domain.recent import Decide, Recent, Remembered
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.eventstoredb import EventStoreDb, pauses
-from qaservice.stores.eventstoredb_errors import NotStored, WrongRevision
-from qaservice.stores.eventstoredb_events import checked_prefix, new_event, position_of, recorded, store_stream
-from qaservice.stores.eventstoredb_store import StoreId
-from qaservice.stores.hints import Hints
+from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
+from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
+from qaservice.stores.eventstoredb.events import checked_prefix, new_event, position_of, recorded, store_stream
+from qaservice.stores.eventstoredb.hints import Hints
+from qaservice.stores.eventstoredb.store_id import StoreId
 
 _MOST_ROUNDS = 10
 _LONGEST_CHECK = 2.0

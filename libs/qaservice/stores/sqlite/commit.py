@@ -16,7 +16,7 @@ from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.idempotency import WINDOW
 from qaservice.domain.recent import Decide, Recent
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.sqlite_events import LAST, REMEMBERED, moment, recorded
+from qaservice.stores.sqlite.events import LAST, REMEMBERED, moment, recorded
 
 _STORE_AND_LAST_TIME = "SELECT id, (SELECT time FROM events ORDER BY position DESC LIMIT 1) FROM store"
 _INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaservice.domain.errors import Unavailable
-from qaservice.stores.sqlite_file import in_words, open_for_reading
-from qaservice.stores.sqlite_handle import Handle
+from qaservice.stores.sqlite.file import in_words, open_for_reading
+from qaservice.stores.sqlite.handle import Handle
 
 _LOOK_AT_FILE_EVERY = 1.0
 _PAGE_BYTES = 1 << 20

@@ -9,10 +9,10 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown
-from qaservice.stores.sqlite_commit import Command, Outcome, decide_and_insert, resolve
-from qaservice.stores.sqlite_events import schema
-from qaservice.stores.sqlite_file import in_words, open_for_writing, patiently
-from qaservice.stores.sqlite_handle import Handle
+from qaservice.stores.sqlite.commit import Command, Outcome, decide_and_insert, resolve
+from qaservice.stores.sqlite.events import schema
+from qaservice.stores.sqlite.file import in_words, open_for_writing, patiently
+from qaservice.stores.sqlite.handle import Handle
 
 _LARGEST_BATCH = 512
 

@@ -11,12 +11,12 @@ from esdbclient.exceptions import EventStoreDBClientException
 from qaservice.domain.errors import LogReplaced, LogUnavailable
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Batch, Position
-from qaservice.stores.eventstoredb import EventStoreDb, gathered, not_empty
-from qaservice.stores.eventstoredb_client import Client
-from qaservice.stores.eventstoredb_errors import is_invalid_position
-from qaservice.stores.eventstoredb_events import checked_prefix, position_of, recorded_or_not
-from qaservice.stores.eventstoredb_store import StoreId
-from qaservice.stores.eventstoredb_subscription import Subscription, subscribed
+from qaservice.stores.eventstoredb.calls import EventStoreDb, gathered, not_empty
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.errors import is_invalid_position
+from qaservice.stores.eventstoredb.events import checked_prefix, position_of, recorded_or_not
+from qaservice.stores.eventstoredb.store_id import StoreId
+from qaservice.stores.eventstoredb.subscription import Subscription, subscribed
 
 _QUIET_SECONDS = 1.0
 _SCAN_SECONDS = 20.0

@@ -12,6 +12,7 @@ from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint
@@ -31,7 +32,8 @@ class AnswersCollection:
     """The collection over a client of its own, made when first needed, for the running loop."""
 
     def __init__(self, uri: str, database: str, timeout: float) -> None:
-        self._uri = uri
+        """Raises ValueError, without what is secret in the URI."""
+        self._uri = _checked(uri)
         self._database = database
         self._timeout = timeout
         self._client: AsyncIOMotorClient[Row] | None = None
@@ -99,6 +101,16 @@ def checkpoint_of(row: Row) -> Checkpoint:
         target=row["target"],
         confirmed=row["confirmed"] and datetime.fromisoformat(row["confirmed"]),
     )
+
+
+def _checked(uri: str) -> str:
+    """`uri`, where it can be read; one of a `mongodb+srv` names servers that only a look-up tells."""
+    try:
+        if not uri.startswith("mongodb+srv://"):
+            parse_uri(uri, warn=False)
+    except (PyMongoError, ValueError) as error:
+        raise ValueError(f"not a MongoDB URI ({type(error).__name__})") from None
+    return uri
 
 
 def _client(uri: str, timeout: float) -> AsyncIOMotorClient[Row]:

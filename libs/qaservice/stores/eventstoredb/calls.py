@@ -20,8 +20,8 @@ from esdbclient.exceptions import (
 )
 
 from qaservice.domain.errors import LogUnavailable
-from qaservice.stores.eventstoredb_client import Client, ClusterClient, uncut
-from qaservice.stores.eventstoredb_errors import in_words, is_no_access, outcome_of
+from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
+from qaservice.stores.eventstoredb.errors import in_words, is_no_access, outcome_of
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from esdbclient.exceptions import EventStoreDBClientException
 
 from qaservice.domain.errors import LogUnavailable
 from qaservice.domain.recorded import START, Position
-from qaservice.stores.eventstoredb import EventStoreDb
-from qaservice.stores.eventstoredb_client import uncut
-from qaservice.stores.eventstoredb_errors import in_words
-from qaservice.stores.eventstoredb_events import position_of
+from qaservice.stores.eventstoredb.calls import EventStoreDb
+from qaservice.stores.eventstoredb.client import uncut
+from qaservice.stores.eventstoredb.errors import in_words
+from qaservice.stores.eventstoredb.events import position_of
 
 _BATCH_EVENTS, _BATCH_BYTES = 500, 1024 * 1024
 _MOST_EVENTS, _MOST_BYTES = 1_000, 4 * 1024 * 1024

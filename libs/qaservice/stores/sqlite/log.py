@@ -10,12 +10,12 @@ from qaservice.domain.errors import LogReplaced, LogUnavailable, OutcomeUnknown
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recent import Decide
 from qaservice.domain.recorded import START, Appended, Batch, Metadata, Position, Recorded
-from qaservice.stores.bell import Bell
-from qaservice.stores.sqlite_commit import Command
-from qaservice.stores.sqlite_events import COLUMNS, LAST, recorded, recorded_or_not, schema
-from qaservice.stores.sqlite_file import open_in_memory
-from qaservice.stores.sqlite_reader import Reader
-from qaservice.stores.sqlite_writer import LoopWriter, ThreadWriter
+from qaservice.stores.sqlite.bell import Bell
+from qaservice.stores.sqlite.commit import Command
+from qaservice.stores.sqlite.events import COLUMNS, LAST, recorded, recorded_or_not, schema
+from qaservice.stores.sqlite.file import open_in_memory
+from qaservice.stores.sqlite.reader import Reader
+from qaservice.stores.sqlite.writer import LoopWriter, ThreadWriter
 
 _HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision"
 _FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position"

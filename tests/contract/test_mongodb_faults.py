@@ -157,9 +157,9 @@ async def test_every_step_of_a_batch_is_confirmed_by_majority_and_journal_and_no
     assert all(0 < command["maxTimeMS"] <= 5000 for command in mongo.proxy.commands)
 
 
-async def test_what_older_builds_left_is_found_by_an_index(mongo: Wired) -> None:
+async def test_what_older_builds_left_and_what_changed_is_found_by_an_index(mongo: Wired) -> None:
     await mongo.model.begin(FIRST)
-    assert mongo.stored.indexes() == {"_id_", "build_1"}
+    assert mongo.stored.indexes() == {"_id_", "build_1", "position_1"}
 
 
 async def test_one_query_reads_the_checkpoint_and_then_the_document(mongo: Wired, mongodb_database: str) -> None:

@@ -108,7 +108,7 @@ def _checked(uri: str) -> str:
     try:
         if not uri.startswith("mongodb+srv://"):
             parse_uri(uri, warn=False)
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, ValueError, OSError) as error:
         raise ValueError(f"not a MongoDB URI ({type(error).__name__})") from None
     return uri
 

@@ -16,7 +16,17 @@ from qaservice.domain.errors import InputNotValid, KeyNotFound
 from qaservice.domain.recorded import Appended, Recorded
 from qaservice.domain.rules import Limits, check_key, check_value
 from qaservice.web.app import App
-from qaservice.web.conditions import IdempotencyKey, IfMatch, IfNoneMatch, MustNotExist, retry_of, revisions_of
+from qaservice.web.conditions import (
+    ConsistencyToken,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    MustNotExist,
+    TokenParameter,
+    retry_of,
+    revisions_of,
+    token_of,
+)
 from qaservice.web.documentation import (
     ANSWER,
     ETAG,
@@ -106,8 +116,17 @@ class AnswersApi:
         terms = Terms(revisions_of(if_match), retry=retry_of(idempotency_key, ""))
         return self._done(200, await self._commands.delete(name, terms))
 
-    async def get(self, key: str, if_none_match: IfNoneMatch = None) -> Reply:
-        """The answer from the log itself: always current."""
+    async def get(
+        self,
+        key: str,
+        if_none_match: IfNoneMatch = None,
+        consistency_token: ConsistencyToken = None,
+        token_parameter: TokenParameter = None,
+    ) -> Reply:
+        """The answer from the log itself: always current, so that a token is only checked."""
+        token = token_of(consistency_token, token_parameter)
+        if token is not None:
+            token.require_store(await self._log.store_id())
         known = None if if_none_match is None else parse_entity_tags("If-None-Match", if_none_match)
         last = await current(self._log, key_of_segment(key, self._limits))
         if known is not None and known.weakly_match(str(last.revision)):

@@ -27,6 +27,10 @@ class AnswerLog(Protocol):
         """All events of the answer, oldest first, in pages. Raises UndecodableEvent."""
         ...
 
+    async def store_id(self) -> UUID:
+        """The log's own name, made once with it."""
+        ...
+
     async def check(self) -> None:
         """Return if the log can be read and written."""
         ...

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from qaservice.domain.codec import answer_json
 from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.rules import Limits
-from qaservice.domain.tokens import parse_token
+from qaservice.domain.tokens import Token
 from qaservice.web.app import App
-from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter
+from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter, token_of
 from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, STALE, TOKEN, error_replies, replies
 from qaservice.web.edge import RequestLog
 from qaservice.web.errors import Failed
@@ -62,7 +62,7 @@ def routes(reads: Reads, limits: Limits) -> list[APIRoute]:
         the reply it came with. With `If-None-Match` and `Prefer: wait=N`: waits for a change of this answer."""
         name = key_of_segment(key, limits)
         known = None if if_none_match is None else parse_entity_tags("If-None-Match", if_none_match)
-        wish = wish_of(known, token_parameter if consistency_token is None else consistency_token, prefer)
+        wish = wish_of(known, token_of(consistency_token, token_parameter), prefer)
         found = await reads.read(name, wish)
         document = found.document
         position = found.checkpoint.position
@@ -81,13 +81,13 @@ def routes(reads: Reads, limits: Limits) -> list[APIRoute]:
     return [DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])]
 
 
-def wish_of(known: EntityTags | None, token: str | None, prefer: str | None) -> Wish:
-    """What the headers ask for. Raises InputNotValid."""
+def wish_of(known: EntityTags | None, token: Token | None, prefer: str | None) -> Wish:
+    """What the headers ask for."""
     if known is None and token is None:
         return NOTHING_SPECIAL
     preferences = parse_prefer(prefer)
     return Wish(
-        at_least=None if token is None else parse_token(token),
+        at_least=token,
         known=None if known is None else lambda revision: known.weakly_match(str(revision)),
         wait=preferences.wait,
         lenient=preferences.lenient,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qaservice.domain.errors import InputNotValid, ReadModelBehind, ReadModelUnavailable
+from qaservice.domain.errors import ReadModelBehind, ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.tokens import Token
 from services.projection.changes import Changes
@@ -87,8 +87,7 @@ def _reached(token: Token, snapshot: Snapshot) -> bool:
     checkpoint, document = snapshot.checkpoint, snapshot.document
     if checkpoint is None:
         return False
-    if checkpoint.store != token.store:
-        raise InputNotValid("consistency token is of another store")
+    token.require_store(checkpoint.store)
     if checkpoint.target is not None:
         return False
     return checkpoint.position >= token.position or (document is not None and document.position >= token.position)

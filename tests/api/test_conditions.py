@@ -144,3 +144,13 @@ async def test_who_accepts_problem_details_gets_them(writes: Api, accept: str) -
         b'{"type":"about:blank","title":"Not Found","status":404,"detail":"Key not found","error":"Key not found"}'
     )
     assert (await writes("GET", f"/answers/{key}", accept="application/json")).content == b'{"error":"Key not found"}'
+
+
+async def test_a_read_from_the_log_itself_only_checks_a_token(together: Together, one_port: Api) -> None:
+    key = a_key()
+    await created(together.log, key)
+    ahead = str(Token(await together.log.store_id(), 10**6))
+    assert (await one_port("GET", f"/answers/{key}", consistency_token=ahead)).status_code == 200
+    foreign = str(Token(uuid4(), 0))
+    assert (await one_port("GET", f"/answers/{key}", consistency_token=foreign)).status_code == 400
+    assert (await one_port("GET", f"/answers/{key}?consistency_token=zzz")).status_code == 400

@@ -19,6 +19,11 @@ class Token:
     store: UUID
     position: Position
 
+    def require_store(self, store: UUID) -> None:
+        """Raises InputNotValid where this token is of another log."""
+        if self.store != store:
+            raise InputNotValid("consistency token is of another store")
+
     def __str__(self) -> str:
         position = (self.position + 1).to_bytes(_POSITION_BYTES)  # START is below 0
         return urlsafe_b64encode(_FORMAT + self.store.bytes + position).rstrip(b"=").decode()

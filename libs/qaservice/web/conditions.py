@@ -6,6 +6,7 @@ from fastapi import Header, Query
 
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.idempotency import Idempotency
+from qaservice.domain.tokens import Token, parse_token
 from qaservice.web.etags import parse_entity_tags
 
 _LONGEST_KEY = 255
@@ -35,6 +36,12 @@ Prefer = Annotated[
 def revisions_of(if_match: str | None) -> frozenset[int] | None:
     """The revisions that `If-Match` allows; None: any. Raises InputNotValid."""
     return None if if_match is None else parse_entity_tags("If-Match", if_match).revisions()
+
+
+def token_of(header: str | None, parameter: str | None) -> Token | None:
+    """The token that a request carries; the header counts before the parameter. Raises InputNotValid."""
+    text = parameter if header is None else header
+    return None if text is None else parse_token(text)
 
 
 def retry_of(header: str | None, value: str) -> Idempotency | None:

@@ -102,6 +102,11 @@ class EventStoreDbLog:
             yield [recorded(self._prefix, event) for event in page]
             following = page[-1].stream_position + 1
 
+    async def store_id(self) -> UUID:
+        """See AnswerLog.store_id."""
+        self._known()
+        return await self._store(self._deadline())
+
     async def check(self) -> None:
         """Return if the log can be read, from the node that takes the writes. Raises LogUnavailable within 2 s."""
         deadline = asyncio.get_running_loop().time() + min(self._timeout, _LONGEST_CHECK)

@@ -66,6 +66,10 @@ class SqliteLog:
                 yield [recorded(row) for row in rows]
                 after = rows[-1][_REVISION]
 
+    async def store_id(self) -> UUID:
+        """See AnswerLog.store_id."""
+        return _store_id(self._reader)
+
     async def check(self) -> None:
         """See AnswerLog.check. Makes the file where there is none."""
         await self._submit("", None, _NOBODY, {})
@@ -97,6 +101,13 @@ def _give_up(done: asyncio.Future[Appended | None]) -> None:
         done.set_exception(OutcomeUnknown("the disk has not confirmed the write in time"))
 
 
+def _store_id(reader: Reader) -> UUID:
+    row = reader.row(_STORE_ID)
+    if row is None:
+        raise LogUnavailable("the log has no store id")
+    return UUID(row[0].decode())
+
+
 class SqliteFeed:
     """The events of a log in commit order, for any number of followers."""
 
@@ -111,10 +122,7 @@ class SqliteFeed:
 
     async def store_id(self) -> UUID:
         """See EventFeed.store_id."""
-        row = self._reader.row(_STORE_ID)
-        if row is None:
-            raise LogUnavailable("the log has no store id")
-        return UUID(row[0].decode())
+        return _store_id(self._reader)
 
     async def end(self) -> Position:
         """See EventFeed.end."""

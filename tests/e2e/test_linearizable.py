@@ -17,7 +17,7 @@ from tests.e2e.processes import COMMAND, Machine
 
 pytestmark = pytest.mark.anyio
 
-CLIENTS, KEYS, REPLIES = 16, 3, 1200
+CLIENTS, KEYS, REPLIES = 16, 3, 800
 METHODS = {"POST": CREATED, "PATCH": UPDATED, "DELETE": DELETED}
 
 # The seeded fault: decide first, then append the decision wherever the answer is by then.

@@ -1,0 +1,272 @@
+"""EventStoreDB and MongoDB under the real processes: servers that a test can stop, a load, and what the stores hold."""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from esdbclient import AsyncEventStoreDBClient, NewEvent, RecordedEvent, StreamState
+from pymongo import MongoClient
+
+from qaservice.domain.answers import AnswerDeleted
+from qaservice.domain.codec import decode, key_of_stream
+from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually, reply, request
+from tests.standins import eventstoredb_server, mongodb
+from tests.standins.eventstoredb_process import EventStoreDBProcess, running
+
+STORE_TIMEOUT = 2.0
+_BELOW_THE_EPHEMERAL = range(20_000, 32_000)  # or a process could be given the port of a server that is down
+
+State = dict[str, tuple[int, str | None]]
+
+
+class Server:
+    """A server on a port of its own, which keeps its data through `kill` and `start`."""
+
+    def __init__(self, scheme: str, run: Callable[[int], AbstractContextManager[Any]]) -> None:
+        self._port = _free_port()
+        self._run = run
+        self._running = ExitStack()
+        self.uri = f"{scheme}://127.0.0.1:{self._port}"
+        self.process: Any = None
+
+    def start(self) -> None:
+        """Run it, and wait until it listens."""
+        self.process = self._running.enter_context(self._run(self._port))
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self._running.close()
+
+
+class EventStoreDBServer(Server):
+    """The stand-in for EventStoreDB as a process."""
+
+    process: EventStoreDBProcess
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "eventstoredb.log"
+        super().__init__("esdb", lambda port: running(self._log, port=port))
+        self.uri += "?tls=false"
+
+    def start_empty(self) -> None:
+        """Run it as if it had never stored anything."""
+        self._log.unlink()
+        self.start()
+
+
+@dataclass
+class Installation:
+    """The three services' place on a pair of servers, of which a prefix and a database are theirs."""
+
+    machine: Machine
+    eventstoredb: str
+    mongodb: str
+    prefix: str
+    database: str
+
+    def start(self, *processes: str, ready: bool = True) -> list[Process]:
+        """Start processes at once; wait until they are ready or, with `ready` False, live."""
+        variables = {
+            "EVENTSTORE_URI": self.eventstoredb,
+            "EVENTSTORE_PREFIX": self.prefix,
+            "MONGODB_URI": self.mongodb,
+            "MONGODB_DATABASE": self.database,
+            "STORE_TIMEOUT": str(STORE_TIMEOUT),
+        }
+        made = [self.machine.launch([*COMMAND, process], variables=variables) for process in processes]
+        return [answering(each, ready) for each in made]
+
+    def events(self) -> list[RecordedEvent]:
+        """Every event of an answer, in the log's order."""
+        return asyncio.run(_events(self.eventstoredb, self.prefix.replace(".", "[.]") + ".*"))
+
+    def folded(self) -> State:
+        """What the read model must be: (revision, value) of each key, value None where it was deleted."""
+        state: State = {}
+        for recorded in self.events():
+            event = decode(recorded.type, recorded.data)
+            key = key_of_stream(self.prefix, recorded.stream_name)
+            state[key] = (recorded.stream_position, None if isinstance(event, AnswerDeleted) else event.value)
+        return state
+
+    def documents(self) -> State:
+        """What the read model is."""
+        with MongoClient[dict[str, Any]](self.mongodb) as client:
+            rows = client[self.database]["answers"].find({"_id": {"$type": "string"}}).to_list()
+        return {row["_id"]: (row["revision"], row["value"]) for row in rows}
+
+    def agrees(self) -> bool:
+        """Whether the read model is a fold of the log."""
+        return self.documents() == self.folded()
+
+    def store(self, stream: str, *events: NewEvent) -> None:
+        """Append as another application would."""
+        asyncio.run(_store(self.eventstoredb, stream, events))
+
+
+@contextmanager
+def on_any_servers(
+    machine: Machine, eventstoredb: str | None, mongodb_uri: str, database: str
+) -> Iterator[Installation]:
+    """On the EventStoreDB that is named, or on a stand-in, which no test of this kind stops."""
+    prefix = f"qa-test-{uuid4().hex[:16]}."
+    with ExitStack() as stack:
+        uri = eventstoredb or stack.enter_context(running(None)).uri
+        yield Installation(machine, uri, mongodb_uri, prefix, database)
+        if eventstoredb:
+            asyncio.run(_delete(uri, f".*{prefix[:-1]}.*"))
+
+
+@contextmanager
+def on_stand_ins(machine: Machine) -> Iterator[tuple[Installation, EventStoreDBServer, Server]]:
+    """On two servers for this test alone, not started yet."""
+    if named := {eventstoredb_server.VARIABLE, mongodb.VARIABLE} & os.environ.keys():
+        pytest.skip(f"stops its servers, which are not those of {' and '.join(sorted(named))}: run it without")
+    (folder := machine.folder / "mongodb").mkdir()
+    events, answers = EventStoreDBServer(machine.folder), Server("mongodb", partial(mongodb.secantusdb, folder))
+    try:
+        yield Installation(machine, events.uri, answers.uri, "qaservice.answer-", "qaservice"), events, answers
+    except mongodb.NotToBeHad as reason:
+        pytest.skip(str(reason))
+    finally:
+        events.kill()
+        answers.kill()
+
+
+@dataclass
+class Load:
+    """Clients that share some keys and some services; each value is sent once. `unknown`: no answer, or an error;
+    `unexpected`: every reply that is no answer to a command; `slowest` in seconds."""
+
+    services: list[Process]
+    keys: Sequence[str]
+    acknowledged: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    unexpected: list[bytes] = field(default_factory=list)
+    slowest: float = 0.0
+    stopped: bool = False
+
+    def write(self, writer: int) -> None:
+        """Work as one client, each request on a connection of its own."""
+        choose = random.Random(writer)
+        for number in itertools.count():
+            if self.stopped:
+                return
+            key, value = choose.choice(self.keys), f"{writer}.{number}"
+            try:
+                connection = self.services[number % len(self.services)].connect()
+            except OSError:
+                continue
+            began = time.monotonic()
+            try:
+                with connection:
+                    connection.sendall(_write(choose.choice(("POST", "PATCH", "PATCH", "DELETE")), key, value))
+                    self.note(reply(connection), key, value)
+                self.slowest = max(self.slowest, time.monotonic() - began)
+            except OSError:
+                self.unknown.append(value)
+
+    def note(self, got: bytes, key: str, value: str) -> None:
+        """Remember what was said of a write."""
+        status = got.split(maxsplit=2)[1]
+        if b"AnswerDeletedEvent" in got:
+            return
+        if status in (b"200", b"201"):
+            self.acknowledged.append((key, value))
+        elif status in (b"404", b"409"):
+            self.refused.append(value)
+        else:
+            self.unexpected.append(got)
+            self.unknown.append(value)
+
+    def has_written(self, number: int) -> bool:
+        """Whether more than `number` writes were acknowledged."""
+        return len(self.acknowledged) > number
+
+
+@contextmanager
+def writing(services: list[Process], writers: int, keys: Sequence[str]) -> Iterator[Load]:
+    """Many clients at work until the block ends. Who changes `services` in it, changes where they go."""
+    load = Load(services, keys)
+    threads = [threading.Thread(target=load.write, args=(writer,)) for writer in range(writers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        load.stopped = True
+        for thread in threads:
+            thread.join()
+
+
+def holds_what_was_said(installation: Installation, load: Load) -> None:
+    """Assert that what was acknowledged is stored once, what was refused never, the rest once at most, without gaps."""
+    stored: dict[str, list[str]] = {}
+    revisions: dict[str, list[int]] = {}
+    for recorded in installation.events():
+        event, key = decode(recorded.type, recorded.data), key_of_stream(installation.prefix, recorded.stream_name)
+        revisions.setdefault(key, []).append(recorded.stream_position)
+        if not isinstance(event, AnswerDeleted):
+            stored.setdefault(event.value, []).append(key)
+    assert [value for key, value in load.acknowledged if stored.get(value) != [key]] == []
+    assert [value for value in load.refused if value in stored] == []
+    assert [value for value in load.unknown if len(stored.get(value, [])) > 1] == []
+    assert all(numbers == list(range(len(numbers))) for numbers in revisions.values())
+
+
+def heals(installation: Installation, *processes: Process) -> None:
+    """Assert that the processes become ready by themselves, and the read model a fold of the log."""
+    for process in processes:
+        eventually(process.ready)
+    eventually(installation.agrees)
+
+
+def _write(method: str, key: str, value: str) -> bytes:
+    if method == "DELETE":
+        return request(method, f"/answers/{key}")
+    return request(method, "/answers", json.dumps({"key": key, "value": value}).encode())
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port := random.choice(_BELOW_THE_EPHEMERAL)))
+            except OSError:
+                continue
+            return port
+
+
+async def _events(uri: str, pattern: str) -> list[RecordedEvent]:
+    async with AsyncEventStoreDBClient(uri) as client:
+        await client.connect()
+        found = await client.read_all(filter_include=(pattern,), filter_by_stream_name=True, timeout=30)
+        return [event async for event in found]
+
+
+async def _store(uri: str, stream: str, events: Iterable[NewEvent]) -> None:
+    async with AsyncEventStoreDBClient(uri) as client:
+        await client.connect()
+        await client.append_to_stream(stream, current_version=StreamState.ANY, events=events, timeout=5)
+
+
+async def _delete(uri: str, pattern: str) -> None:
+    streams = {event.stream_name for event in await _events(uri, pattern)}
+    async with AsyncEventStoreDBClient(uri) as client:
+        await client.connect()
+        for stream in streams:
+            await client.delete_stream(stream, current_version=StreamState.ANY, timeout=5)

@@ -10,17 +10,13 @@ from pathlib import Path
 
 from bench import fill
 from bench.rows import Row, Sample, compared
-from bench.run import Run
+from bench.run import NotMeasured, Run
 from bench.servers import SERVER_CORE, Server, ours
 
 _KEYS, _REVISIONS = 100_000, 2
 _EVENTS = _KEYS * _REVISIONS
 _LOOK_EVERY = 0.005
 _LONGEST_SECONDS = 300.0
-
-
-class NotBuilt(Exception):
-    """The read model was not complete in time."""
 
 
 def catch_up(run: Run) -> Sequence[Row]:
@@ -47,7 +43,7 @@ def catch_up(run: Run) -> Sequence[Row]:
 
 @contextmanager
 def rebuilt(service: str, folder: Path) -> Iterator[tuple[Server, Sample]]:
-    """A service that has filled an empty read model from the log, and how that went. Raises NotBuilt."""
+    """A service that has filled an empty read model from the log, and how that went. Raises NotMeasured."""
     for file in folder.glob("answers.sqlite*"):
         file.unlink()
     with ours(service, folder) as server:
@@ -55,7 +51,7 @@ def rebuilt(service: str, folder: Path) -> Iterator[tuple[Server, Sample]]:
 
 
 def _build(server: Server, path: Path) -> Sample:
-    """From the first checkpoint to a complete read model. Raises NotBuilt."""
+    """From the first checkpoint to a complete read model. Raises NotMeasured."""
     began, before = _wait_for("building", path), server.cpu_seconds()
     ended, after = _wait_for("complete", path), server.cpu_seconds()
     with closing(sqlite3.connect(path)) as connection:
@@ -67,7 +63,7 @@ def _wait_for(state: str, path: Path) -> float:
     deadline = time.monotonic() + _LONGEST_SECONDS
     while _state(path) not in (state, "complete"):
         if time.monotonic() > deadline:
-            raise NotBuilt(f"{path} is not {state} after {_LONGEST_SECONDS:.0f} s")
+            raise NotMeasured(f"{path} is not {state} after {_LONGEST_SECONDS:.0f} s")
         time.sleep(_LOOK_EVERY)
     return time.perf_counter()
 

@@ -4,11 +4,8 @@ import http.client
 import json
 from types import TracebackType
 
+from bench.run import NotMeasured
 from bench.servers import Server
-
-
-class RequestFailed(Exception):
-    """A reply was not a 2xx."""
 
 
 class Client:
@@ -24,18 +21,18 @@ class Client:
         self._connection.close()
 
     def create(self, key: str) -> None:
-        """POST an answer. Raises RequestFailed."""
+        """POST an answer. Raises NotMeasured."""
         self._connection.request("POST", "/answers", json.dumps({"key": key, "value": "a value"}))
         reply = self._connection.getresponse()
         text = reply.read()
         if reply.status != 201:
-            raise RequestFailed(f"POST: {reply.status} {text!r}")
+            raise NotMeasured(f"POST: {reply.status} {text!r}")
 
     def has(self, path: str) -> bool:
-        """Whether a GET gets a 200 and not a 404. Raises RequestFailed."""
+        """Whether a GET gets a 200 and not a 404. Raises NotMeasured."""
         self._connection.request("GET", path)
         reply = self._connection.getresponse()
         text = reply.read()
         if reply.status not in (200, 404):
-            raise RequestFailed(f"GET {path}: {reply.status} {text!r}")
+            raise NotMeasured(f"GET {path}: {reply.status} {text!r}")
         return reply.status == 200

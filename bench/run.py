@@ -8,6 +8,10 @@ from typing import Protocol, TypeVar
 T_co = TypeVar("T_co", covariant=True)
 
 
+class NotMeasured(Exception):
+    """A figure can't be told; the text says why."""
+
+
 class Measure(Protocol[T_co]):
     """Something to measure in every round, for about so many seconds."""
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.run import NotMeasured
 from qaservice.runtime.settings import Settings
 
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -18,10 +19,6 @@ SERVER_CORE, LOAD_CORE = 0, 1
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
 _LOOK_EVERY = 0.002
-
-
-class DoesNotAnswer(Exception):
-    """A process ended, or did not answer in time; the text has the end of what it said."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int, said: 
         if answers(port):
             return
         time.sleep(_LOOK_EVERY)
-    raise DoesNotAnswer(f"{process.args!r}\n{said.read_text()[-2000:]}")
+    raise NotMeasured(f"{process.args!r}\n{said.read_text()[-2000:]}")
 
 
 def answers(port: int, path: str = "/ping") -> bool:

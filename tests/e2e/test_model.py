@@ -19,7 +19,7 @@ from tests.e2e.processes import THREE, Machine, http
 TYPES = {"POST": CREATED, "PATCH": UPDATED, "DELETE": DELETED}
 FIRST_REPLY = ("etag", "consistency-token", "location")
 FEW = settings(
-    max_examples=18,
+    max_examples=14,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from uuid import UUID
 
@@ -35,6 +36,7 @@ class Reply:
         await send({"type": "http.response.body", "body": body})
 
 
+@lru_cache(maxsize=1024)  # reads tell the same place until the next write
 def token_header(store: UUID, position: Position) -> Header:
     """The place in the log that a reply is about, for reads that must be as new."""
     return (b"consistency-token", str(Token(store, position)).encode())

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -165,7 +165,7 @@ class SqliteAnswers:
             return Snapshot(None, None)
         revision, position, value = row[7:]
         document = None if revision is None else Document(key, value, revision, position)
-        return Snapshot(document, _checkpoint_of(row))
+        return Snapshot(document, _checkpoint_of(row[:7]))
 
     async def changed(self, after: Position) -> Sequence[str] | None:
         """See Answers.changed."""
@@ -200,8 +200,9 @@ def _row_of(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _checkpoint_of(row: Sequence[Any]) -> Checkpoint:
-    store, build, position, event_position, event_id, target, confirmed = row[:7]
+@lru_cache(maxsize=8)  # most reads find the checkpoint that the one before has found
+def _checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:
+    store, build, position, event_position, event_id, target, confirmed = row
     return Checkpoint(
         store=UUID(store),
         build=build,

@@ -47,7 +47,9 @@ class Server:
 @contextmanager
 def ours(service: str, folder: Path, *, port: int | None = None) -> Iterator[Server]:
     """`qaservice SERVICE --sqlite FOLDER`, as a user runs it: metrics, request ids and the JSON access log are on.
-    `port`: the service's own, where it is not told another one."""
+    `port`: the service's own, where it is not told another one. Raises NotMeasured, also where that is taken."""
+    if port is not None and _is_taken(port):
+        raise NotMeasured(f"port {port} is taken")
     command = [str(Path(sys.executable).with_name("qaservice")), service, "--sqlite", str(folder)]
     here = free_port() if port is None else port
     environment = {} if port is not None else {"IP_PORT": f"127.0.0.1:{here}"}
@@ -69,6 +71,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -82,5 +82,5 @@ def in_words(error: EventStoreDBClientException) -> str:
     """One line for a person."""
     cause = error.args[0] if error.args else ""
     if isinstance(cause, grpc.aio.AioRpcError):
-        return f"{type(error).__name__}: {cause.code().name} {cause.details()}"
-    return f"{type(error).__name__}: {cause}".removesuffix(": ").replace("\n", " ")
+        return f"EventStoreDB: {type(error).__name__}: {cause.code().name} {cause.details()}"
+    return f"EventStoreDB: {type(error).__name__}: {cause}".removesuffix(": ").replace("\n", " ")

@@ -66,7 +66,7 @@ async def _empty_log(path: Path) -> None:
 
 async def _fill_model(path: Path, keys: int) -> None:
     model = SqliteReadModel(path, timeout=5)
-    checkpoint = Checkpoint(UUID(int=1), build=1, position=-1)
+    checkpoint = Checkpoint(UUID(int=1), build=1, position=keys - 1)
     await model.begin(checkpoint)
     for first in range(0, keys, _BATCH):
         numbers = range(first, min(first + _BATCH, keys))

@@ -7,6 +7,7 @@ import os
 import select
 import time
 from collections import deque
+from functools import lru_cache
 from threading import Event, Thread
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _GATHER_SECONDS = 0.02
 _LONGEST_BACKLOG = 50_000
 _FLUSH_SECONDS = 0.5
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `json.dumps` would make an encoder for each line
 
 
 class LogWriter(logging.Handler):
@@ -97,7 +100,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _as_json(line: dict[str, Any]) -> str:
-    return json.dumps(line | {"time": _moment(line["time"])}, ensure_ascii=False, default=str) + "\n"
+    return _encode(line | {"time": _moment(line["time"])}) + "\n"
 
 
 def _as_text(line: dict[str, Any]) -> str:
@@ -113,5 +116,9 @@ def _as_text(line: dict[str, Any]) -> str:
 
 
 def _moment(seconds: float) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03}Z"
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -78,7 +78,7 @@ class Edge:
             "method": method,
             "route": route,
             "status": status,
-            "ms": round(seconds * 1000, 3),
+            "ms": int(seconds * 1e6) / 1000,  # `round` takes longer than all the rest of the line
         }
         self._request_log(line if failure is None else line | _described(failure))
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -42,7 +43,8 @@ def store_errors(registry: CollectorRegistry) -> Counter:
 def appends(registry: CollectorRegistry) -> Callable[[str], None]:
     """Counts events appended, by their type."""
     counter = Counter("qaservice_appends", "Events appended to the log.", ["type"], registry=registry)
-    return lambda type_: counter.labels(type_).inc()
+    of_type = lru_cache(counter.labels)
+    return lambda type_: of_type(type_).inc()
 
 
 def events_applied(registry: CollectorRegistry) -> Callable[[int], None]:

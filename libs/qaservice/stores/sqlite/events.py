@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -72,6 +73,7 @@ def _legible(key: bytes) -> str:
     return key.decode(errors="backslashreplace")
 
 
+@lru_cache(maxsize=64)
 def moment(microseconds: int) -> datetime:
-    """The stored form of a time is microseconds since 1970-01-01T00:00:00Z."""
+    """The stored form of a time is microseconds since 1970-01-01T00:00:00Z. The events of one commit have one."""
     return _ZERO + timedelta(0, 0, microseconds)

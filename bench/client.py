@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 
 from bench.run import NotMeasured
 from bench.servers import Server
@@ -20,17 +21,18 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
 
-    def create(self, key: str) -> None:
-        """POST an answer. Raises NotMeasured."""
+    def create(self, key: str) -> str:
+        """POST an answer; gives its Consistency-Token. Raises NotMeasured."""
         self._connection.request("POST", "/answers", json.dumps({"key": key, "value": "a value"}))
         reply = self._connection.getresponse()
         text = reply.read()
         if reply.status != 201:
             raise NotMeasured(f"POST: {reply.status} {text!r}")
+        return reply.headers["Consistency-Token"]
 
-    def has(self, path: str) -> bool:
+    def has(self, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether a GET gets a 200 and not a 404. Raises NotMeasured."""
-        self._connection.request("GET", path)
+        self._connection.request("GET", path, headers=headers)
         reply = self._connection.getresponse()
         text = reply.read()
         if reply.status not in (200, 404):

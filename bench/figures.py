@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bench import access_log, catch_up, freshness, processes, reads, revisions, size, writes
+from bench import access_log, catch_up, freshness, headers, processes, reads, revisions, size, waiting, writes
 from bench.rows import Row
 from bench.run import Run
 
@@ -16,6 +16,11 @@ FIGURES: dict[str, Callable[[Run], Sequence[Row]]] = {
     "catch-up": catch_up.catch_up,
     "fresh-monolith": freshness.monolith,
     "fresh-three": freshness.three_processes,
+    "idempotency-key": headers.idempotency_key,
+    "if-match": headers.if_match,
+    "token": headers.consistency_token,
+    "read-your-write": freshness.read_your_write,
+    "waiters": waiting.idle_waiters,
     "start": processes.start,
     "memory": processes.memory,
     "access-log": access_log.cost,

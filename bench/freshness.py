@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.client import Client
 from bench.rows import Row
-from bench.run import Run
+from bench.run import NotMeasured, Run
 from bench.servers import Server, ours
 
 _WRITES_EACH_ROUND = 100
@@ -31,11 +31,38 @@ def three_processes(run: Run) -> Sequence[Row]:
         ours("projection", folder) as reads,
     ):
         delay = _median_delay(run, writes, reads)
-        idle = _idle_share(run, follower)
+        run.say("idle")
+        idle = follower.idle_share(_IDLE_SECONDS_EACH_ROUND * run.rounds)
     return [
         Row("acknowledged to readable, three processes, p50", "ms", delay, target=3),
         Row("an idle projector", "% of a core", idle, target=0.5),
     ]
+
+
+def read_your_write(run: Run) -> Sequence[Row]:
+    """Across three processes: a write and then a read with the token of its reply, against twice the write itself and
+    3 ms."""
+    folder = run.folder / "read-your-write"
+    written, both = [], []
+    with (
+        ours("eventstore", folder) as writes,
+        ours("projector", folder),
+        ours("projection", folder) as reads,
+        Client(writes) as writer,
+        Client(reads) as reader,
+    ):
+        for number in range(run.rounds):
+            run.say(f"round {number + 1} of {run.rounds}: write, then read")
+            for _ in range(_WRITES_EACH_ROUND):
+                key = secrets.token_hex(8)
+                began = time.perf_counter()
+                token = writer.create(key)
+                written.append(time.perf_counter() - began)
+                if not reader.has(f"/answers/{key}", {"Consistency-Token": token}):
+                    raise NotMeasured(f"{key} was not there")
+                both.append(time.perf_counter() - began)
+    own, pair = median(written) * 1000, median(both) * 1000
+    return [Row(f"a write ({own:.2g} ms) and a read with its token, p50", "ms", pair, target=2 * own + 3)]
 
 
 def _median_delay(run: Run, writes: Server, reads: Server) -> float:
@@ -53,12 +80,3 @@ def _median_delay(run: Run, writes: Server, reads: Server) -> float:
                     pass
                 delays.append(time.perf_counter() - acknowledged)
     return median(delays) * 1000
-
-
-def _idle_share(run: Run, follower: Server) -> float:
-    """In per cent of a core."""
-    run.say("idle")
-    seconds = _IDLE_SECONDS_EACH_ROUND * run.rounds
-    before, began = follower.cpu_seconds(), time.perf_counter()
-    time.sleep(seconds)
-    return (follower.cpu_seconds() - before) / (time.perf_counter() - began) * 100

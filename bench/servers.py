@@ -38,6 +38,12 @@ class Server:
         more digits."""
         return time.clock_gettime((~self.pid << 3) | 2)
 
+    def idle_share(self, seconds: float) -> float:
+        """The CPU time it uses while nobody asks it for anything, in per cent of a core."""
+        before, began = self.cpu_seconds(), time.perf_counter()
+        time.sleep(seconds)
+        return (self.cpu_seconds() - before) / (time.perf_counter() - began) * 100
+
     def resident_mebibytes(self) -> float:
         """What it holds of the machine's memory, by proc(5)."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

@@ -13,7 +13,7 @@ from services.projection.ports import Answers
 _ORDINARY_WAIT = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wish:
     """What a client wants of a read. `at_least`: nothing older than this; `known`: whether it has a revision already,
     then it waits for another one; `wait` in seconds, None: as usual; `lenient`: rather an old answer than none."""
@@ -27,7 +27,7 @@ class Wish:
 NOTHING_SPECIAL = Wish()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """The document of an answer, None where there is no such answer, and the checkpoint of the same moment. `stale`:
     it may be older than was asked for."""
@@ -50,7 +50,7 @@ class Reads:
         deadline = time.monotonic() + (_ORDINARY_WAIT if wish.wait is None else wish.wait)
         snapshot = await self._answers.get(key)
         stale = False
-        if wish.at_least is not None:
+        if wish.at_least is not None and not _reached(wish.at_least, snapshot):
             snapshot, stale = await self._as_new(key, wish.at_least, snapshot, deadline)
             if stale and not wish.lenient:
                 raise ReadModelBehind("the time to wait for the token is over")

@@ -3,6 +3,7 @@
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from qaservice.domain.errors import InputNotValid
@@ -29,6 +30,7 @@ class Token:
         return urlsafe_b64encode(_FORMAT + self.store.bytes + position).rstrip(b"=").decode()
 
 
+@lru_cache(maxsize=1024)  # a client sends the same one until its next write
 def parse_token(text: str) -> Token:
     """The inverse of `str`. Raises InputNotValid for anything that `str` does not give."""
     try:

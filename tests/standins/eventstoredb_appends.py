@@ -58,26 +58,33 @@ class Appends:
         self._context = context
         self._begun: dict[bytes, BatchAppendReq] = {}
         self._ends_with: Then | None = None
+        self._outbox: Outbox | None = None
 
     async def run(self) -> None:
         """Answer until the client has nothing more to say and everything is answered that will be."""
-        latency = self._database.append_latency
-        outbox = Outbox(self._context, latency) if latency else None
-        send = outbox.send if outbox else self._context.write
         try:
             while (request := await self._context.read()) is not grpc.aio.EOF:
                 answer = await self._answer(request)
                 if answer is not None:
-                    await send(answer)
+                    await self._send(answer)
                 elif self._ends_with is Then.END:
                     return
-            if outbox:
-                await outbox.flush()
+            if self._outbox:
+                await self._outbox.flush()
             if self._ends_with is Then.SILENCE:
                 await silence()
         finally:
-            if outbox:
-                outbox.close()
+            if self._outbox:
+                self._outbox.close()
+
+    async def _send(self, answer: BatchAppendResp) -> None:
+        latency = self._database.append_latency
+        if latency and self._outbox is None:
+            self._outbox = Outbox(self._context)
+        if self._outbox:
+            self._outbox.send(answer, latency)
+        else:
+            await self._context.write(answer)
 
     async def _answer(self, request: BatchAppendReq) -> BatchAppendResp | None:
         """None: nothing is to be sent, for now or at all."""
@@ -138,16 +145,15 @@ class Appends:
 class Outbox:
     """Sends answers in their order, each so many seconds after it was given."""
 
-    def __init__(self, context: Any, latency: float) -> None:
+    def __init__(self, context: Any) -> None:
         self._context = context
-        self._latency = latency
         self._clock = asyncio.get_running_loop().time
         self._answers: asyncio.Queue[tuple[float, BatchAppendResp]] = asyncio.Queue()
         self._task = asyncio.create_task(self._run())
 
-    async def send(self, answer: BatchAppendResp) -> None:
-        """Send it later."""
-        self._answers.put_nowait((self._clock() + self._latency, answer))
+    def send(self, answer: BatchAppendResp, latency: float) -> None:
+        """Send it `latency` seconds from now."""
+        self._answers.put_nowait((self._clock() + latency, answer))
 
     async def flush(self) -> None:
         """Wait until all is sent."""

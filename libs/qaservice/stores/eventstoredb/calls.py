@@ -20,6 +20,7 @@ from esdbclient.exceptions import (
 )
 
 from qaservice.domain.errors import LogUnavailable
+from qaservice.stores.eventstoredb.appends import StreamBroke
 from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
 from qaservice.stores.eventstoredb.errors import in_words, is_no_access, outcome_of
 
@@ -164,7 +165,8 @@ class EventStoreDb:
                 result = await uncut(call(client))
         except (NodeIsNotLeader, ServiceUnavailable) as error:
             with suppress(EventStoreDBClientException):  # what the call came to is what counts
-                await client.reconnect(error.leader_grpc_target if isinstance(error, NodeIsNotLeader) else None)
+                leader = error.leader_grpc_target if isinstance(error, NodeIsNotLeader | StreamBroke) else None
+                await client.reconnect(leader)
             raise
         return result, client.connection is connection and not self._closed
 

@@ -12,9 +12,11 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 import grpc
-from esdbclient import AsyncEventStoreDBClient, NewEvent, StreamState
+from esdbclient import AsyncEventStoreDBClient, NewEvent
 from esdbclient.connection import AsyncESDBConnection
 from esdbclient.exceptions import CancelledByClient, DiscoveryFailed, ServiceUnavailable
+
+from qaservice.stores.eventstoredb.appends import Appends
 
 T = TypeVar("T")
 
@@ -29,6 +31,7 @@ class Client(AsyncEventStoreDBClient):
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
         self._losses = 0
+        self._appends = Appends(self._call_metadata, self._call_credentials)
         options = self.connection_spec.options
         timeout = options.KeepAliveTimeout or _KEEPALIVE_TIMEOUT
         self.grpc_options = (
@@ -54,16 +57,9 @@ class Client(AsyncEventStoreDBClient):
         return self._losses
 
     async def append(self, stream: str, expected: int | None, event: NewEvent, timeout: float) -> int:
-        """`append_to_stream`, tried once: its commit position, 0 where the server told none. `expected` None: there is
-        no such stream yet."""
-        return await self._connection.streams.batch_append(
-            stream,
-            current_version=StreamState.NO_STREAM if expected is None else expected,
-            events=[event],
-            timeout=timeout,
-            metadata=self._call_metadata,
-            credentials=self._call_credentials,
-        )
+        """`append_to_stream`, tried once, on the stream of all appends: its commit position, 0 where the server told
+        none. `expected` None: there is no such stream yet."""
+        return await self._appends.append(self._connection, stream, expected, event, timeout)
 
     async def reconnect(self, grpc_target: str | None = None) -> None:
         """Called by whoever finds the server gone, or not the leader: nothing to be done."""
@@ -72,7 +68,7 @@ class Client(AsyncEventStoreDBClient):
         """Leave all calls under way 5 s to finish. Calls after that raise ServiceUnavailable."""
         if not self._is_closed:
             self._is_closed = True
-            await self._connection.close()
+            await asyncio.gather(self._appends.close(), self._connection.close())
 
     def construct_call_credentials(self, username: str | None, password: str | None) -> grpc.CallCredentials | None:
         """Called by the client with what stands in the URI."""

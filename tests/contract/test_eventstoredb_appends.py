@@ -1,0 +1,174 @@
+"""All appends of a process share one call to the server: what they have from it, and what they must not suffer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from esdbclient import NewEvent
+from esdbclient.exceptions import EventStoreDBClientException, GrpcDeadlineExceeded, ServiceUnavailable
+from esdbclient.protos.Grpc.streams_pb2 import BatchAppendResp
+
+from qaservice.domain.errors import OutcomeUnknown
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
+from tests.contract.eventstoredb_given import a_server
+from tests.given import a_key, created, eventually, history_of, updated
+from tests.standins import eventstoredb_messages as messages
+from tests.standins.eventstoredb import EventStoreDB
+from tests.standins.eventstoredb_node import StreamsNode
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls for appends that the server got."""
+    calls: list[object] = []
+    answer = StreamsNode.BatchAppend
+
+    async def counted(node: StreamsNode, requests: object, context: Any) -> None:
+        calls.append(context)
+        await answer(node, requests, context)
+
+    monkeypatch.setattr(StreamsNode, "BatchAppend", counted)
+    return calls
+
+
+@pytest.fixture
+async def server(opened: list[object]) -> AsyncIterator[EventStoreDB]:
+    async with EventStoreDB() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: EventStoreDB) -> AsyncIterator[Client]:
+    client = Client(server.uri)
+    await client.connect()
+    yield client
+    await client.close()
+
+
+async def append(client: Client, stream: str = "", *, timeout: float = 5) -> int:
+    return await client.append(stream or uuid4().hex, None, NewEvent(type="Some", data=b"{}"), timeout)
+
+
+async def test_appends_share_one_call(client: Client, opened: list[object]) -> None:
+    positions = await asyncio.gather(*(append(client) for _ in range(200)))
+    assert len(set(positions)) == 200
+    assert len(opened) == 1
+
+
+async def test_everyone_gets_the_answer_to_his_own_append(client: Client, server: EventStoreDB) -> None:
+    server.faults.queue("append", "lost", stream="lost")
+    lost = asyncio.create_task(append(client, "lost", timeout=0.5))
+    positions = await asyncio.gather(*(append(client, f"{number}") for number in range(5)))
+    stored = {record.stream: record.position for record in server.records}
+    assert positions == [stored[f"{number}"] for number in range(5)]
+    with pytest.raises(GrpcDeadlineExceeded):
+        await lost
+
+
+async def test_who_stops_waiting_disturbs_nobody(client: Client, server: EventStoreDB, opened: list[object]) -> None:
+    server.append_latency = 0.05
+    appends = [asyncio.create_task(append(client)) for _ in range(20)]
+    await eventually(lambda: server.calls["append"] > 0)
+    for impatient in appends[::2]:
+        impatient.cancel()
+    assert len(set(await asyncio.gather(*appends[1::2]))) == 10
+    assert len(opened) == 1
+
+
+async def test_one_answer_that_is_missing_costs_the_others_nothing(
+    client: Client, server: EventStoreDB, opened: list[object]
+) -> None:
+    server.faults.queue("append", "hang", stream="silent")
+    silent = asyncio.create_task(append(client, "silent", timeout=0.2))
+    await eventually(lambda: server.calls["append"] == 1)
+    await append(client)
+    with pytest.raises(GrpcDeadlineExceeded):
+        await silent
+    await append(client)
+    assert len(opened) == 1
+
+
+async def test_a_call_on_which_nothing_is_answered_is_left(
+    client: Client, server: EventStoreDB, opened: list[object]
+) -> None:
+    await append(client)
+    server.faults.queue("append", "hang")
+    with pytest.raises(GrpcDeadlineExceeded):
+        await append(client, timeout=0.2)
+    await append(client)
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize("fault", ["cut", "error", "end", "wrong-leader"])
+async def test_what_ends_the_call_says_nothing_of_the_appends_under_way(
+    client: Client, server: EventStoreDB, fault: str
+) -> None:
+    server.append_latency = 0.2
+    under_way = [asyncio.create_task(append(client)) for _ in range(5)]
+    await eventually(lambda: server.calls["append"] == 5)
+    server.faults.queue("append", fault)
+    for outcome in await asyncio.gather(append(client), *under_way, return_exceptions=True):
+        assert isinstance(outcome, EventStoreDBClientException)
+        assert isinstance(outcome_of(outcome), OutcomeUnknown)
+
+
+async def test_a_call_that_carried_one_append_says_what_came_of_it(client: Client, server: EventStoreDB) -> None:
+    server.faults.queue("append", "wrong-leader")
+    with pytest.raises(EventStoreDBClientException) as failed:
+        await append(client)
+    assert isinstance(outcome_of(failed.value), NotStored)
+    await append(client, timeout=0.5)
+
+
+async def test_an_append_whose_caller_left_before_it_was_sent_is_not_sent(client: Client, server: EventStoreDB) -> None:
+    leaving = asyncio.create_task(append(client, "left"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await append(client, "stayed")
+    assert [record.stream for record in server.records] == ["stayed"]
+
+
+async def test_an_answer_that_says_nothing_is_no_acknowledgement(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "answer", lambda *_: BatchAppendResp())
+    with pytest.raises(EventStoreDBClientException) as failed:
+        await append(client)
+    assert isinstance(outcome_of(failed.value), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("fault", ["cut", "error", "end", "wrong-leader", "lost-and-cut"])
+async def test_appends_that_lost_their_call_are_stored_once(fault: str) -> None:
+    keys = [a_key() for _ in range(20)]
+    async with a_server() as given:
+        given.server.append_latency = 0.1
+        given.server.faults.queue("append", "timeout-after", times=10)
+        given.server.faults.queue("append", fault)
+        recorded = await asyncio.gather(*(created(given.log, key) for key in keys))
+        histories = [await history_of(given.log, key) for key in keys]
+    assert [[one.id for one in history] for history in histories] == [[one.id] for one in recorded]
+
+
+async def test_the_leader_is_followed_when_it_changes_under_an_open_call() -> None:
+    keys = [a_key() for _ in range(10)]
+    async with a_server(nodes=2) as given:
+        await asyncio.gather(*(created(given.log, key) for key in keys))
+        for leader in (1, 0):
+            given.server.lead(leader)
+            await asyncio.gather(*(updated(given.log, key) for key in keys))
+        assert [len(await history_of(given.log, key)) for key in keys] == [3] * 10
+
+
+async def test_closing_waits_for_the_answers(client: Client, server: EventStoreDB) -> None:
+    server.append_latency = 0.2
+    under_way = asyncio.create_task(append(client))
+    await eventually(lambda: server.calls["append"] == 1)
+    await client.close()
+    assert await under_way > 0
+    with pytest.raises(ServiceUnavailable):
+        await append(client)

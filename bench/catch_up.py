@@ -1,17 +1,15 @@
 """The projector over a log that is far ahead of its read model."""
 
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bench import fill
+from bench import fill, servers
 from bench.rows import Row, Sample, compared
 from bench.run import NotMeasured, Run
-from bench.servers import SERVER_CORE, Server, ours
+from bench.servers import Server, ours
 
 _KEYS, _REVISIONS = 100_000, 2
 _EVENTS = _KEYS * _REVISIONS
@@ -31,9 +29,7 @@ def catch_up(run: Run) -> Sequence[Row]:
 
     def bare_loop(*, seconds: int) -> Sample:
         (folder / "bare.sqlite").unlink(missing_ok=True)
-        program = [sys.executable, "-m", "bench.references.apply_loop", str(folder)]
-        done = subprocess.run(["taskset", "-c", str(SERVER_CORE), *program], check=True, capture_output=True, text=True)
-        taken, spent = map(float, done.stdout.split())
+        taken, spent = servers.bare_loop("apply_loop", folder)
         return Sample(_EVENTS / taken, spent / _EVENTS * 1e6)
 
     samples = run.interleaved({"projector": projector, "bare loop": bare_loop})

@@ -38,3 +38,8 @@ class Client:
         if reply.status not in (200, 404):
             raise NotMeasured(f"GET {path}: {reply.status} {text!r}")
         return reply.status == 200
+
+    def text(self, path: str) -> str:
+        """What a GET gets."""
+        self._connection.request("GET", path)
+        return self._connection.getresponse().read().decode()

@@ -2,7 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
-from bench import access_log, catch_up, freshness, headers, processes, reads, revisions, size, waiting, writes
+from bench import (
+    access_log,
+    catch_up,
+    eventstoredb,
+    freshness,
+    headers,
+    processes,
+    production,
+    reads,
+    revisions,
+    size,
+    waiting,
+    writes,
+)
 from bench.rows import Row
 from bench.run import Run
 
@@ -21,6 +34,11 @@ FIGURES: dict[str, Callable[[Run], Sequence[Row]]] = {
     "token": headers.consistency_token,
     "read-your-write": freshness.read_your_write,
     "waiters": waiting.idle_waiters,
+    "eventstoredb-post": eventstoredb.post,
+    "eventstoredb-catch-up": eventstoredb.catch_up,
+    "mongodb-get": production.get,
+    "production-fresh": production.fresh,
+    "production-memory": production.memory,
     "start": processes.start,
     "memory": processes.memory,
     "access-log": access_log.cost,

@@ -18,7 +18,7 @@ _IDLE_SECONDS_EACH_ROUND = 2
 def monolith(run: Run) -> Sequence[Row]:
     """In one process, which listens on the two ports a user gets: 8080 and 8081 must be free."""
     with ours("monolith", run.folder / "fresh-monolith", port=8080) as writes:
-        delay = _median_delay(run, writes, Server(writes.pid, 8081))
+        delay = median_delay(run, writes, Server(writes.pid, 8081))
     return [Row("acknowledged to readable, monolith, p50", "ms", delay, target=2)]
 
 
@@ -30,7 +30,7 @@ def three_processes(run: Run) -> Sequence[Row]:
         ours("projector", folder) as follower,
         ours("projection", folder) as reads,
     ):
-        delay = _median_delay(run, writes, reads)
+        delay = median_delay(run, writes, reads)
         run.say("idle")
         idle = follower.idle_share(_IDLE_SECONDS_EACH_ROUND * run.rounds)
     return [
@@ -65,8 +65,8 @@ def read_your_write(run: Run) -> Sequence[Row]:
     return [Row(f"a write ({own:.2g} ms) and a read with its token, p50", "ms", pair, target=2 * own + 3)]
 
 
-def _median_delay(run: Run, writes: Server, reads: Server) -> float:
-    """In milliseconds."""
+def median_delay(run: Run, writes: Server, reads: Server) -> float:
+    """From the reply to a write until a read finds it, in milliseconds."""
     delays = []
     with Client(writes) as writer, Client(reads) as reader:
         for number in range(run.rounds):

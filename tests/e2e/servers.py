@@ -1,16 +1,13 @@
-"""EventStoreDB and MongoDB under the real processes: servers that a test can stop, a load, and what the stores hold."""
+"""EventStoreDB and MongoDB under the real processes: servers that a test can stop, and what the stores hold."""
 
 import asyncio
-import itertools
-import json
 import os
 import random
+import re
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,8 @@ from pymongo import MongoClient
 
 from qaservice.domain.answers import AnswerDeleted
 from qaservice.domain.codec import decode, key_of_stream
-from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually, reply, request
+from tests.e2e.load import Load
+from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually
 from tests.standins import eventstoredb_server, mongodb
 from tests.standins.eventstoredb_process import EventStoreDBProcess, running
 
@@ -146,71 +144,16 @@ def on_stand_ins(machine: Machine) -> Iterator[tuple[Installation, EventStoreDBS
         answers.kill()
 
 
-@dataclass
-class Load:
-    """Clients that share some keys and some services; each value is sent once. `unknown`: no answer, or an error;
-    `unexpected`: every reply that is no answer to a command; `slowest` in seconds."""
-
-    services: list[Process]
-    keys: Sequence[str]
-    acknowledged: list[tuple[str, str]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    unexpected: list[bytes] = field(default_factory=list)
-    slowest: float = 0.0
-    stopped: bool = False
-
-    def write(self, writer: int) -> None:
-        """Work as one client, each request on a connection of its own."""
-        choose = random.Random(writer)
-        for number in itertools.count():
-            if self.stopped:
-                return
-            key, value = choose.choice(self.keys), f"{writer}.{number}"
-            try:
-                connection = self.services[number % len(self.services)].connect()
-            except OSError:
-                continue
-            began = time.monotonic()
-            try:
-                with connection:
-                    connection.sendall(_write(choose.choice(("POST", "PATCH", "PATCH", "DELETE")), key, value))
-                    self.note(reply(connection), key, value)
-                self.slowest = max(self.slowest, time.monotonic() - began)
-            except OSError:
-                self.unknown.append(value)
-
-    def note(self, got: bytes, key: str, value: str) -> None:
-        """Remember what was said of a write."""
-        status = got.split(maxsplit=2)[1]
-        if b"AnswerDeletedEvent" in got:
-            return
-        if status in (b"200", b"201"):
-            self.acknowledged.append((key, value))
-        elif status in (b"404", b"409"):
-            self.refused.append(value)
-        else:
-            self.unexpected.append(got)
-            self.unknown.append(value)
-
-    def has_written(self, number: int) -> bool:
-        """Whether more than `number` writes were acknowledged."""
-        return len(self.acknowledged) > number
+def says(process: Process, path: str) -> tuple[int, object]:
+    """Status and body."""
+    answer = process.get(path)
+    return answer.status_code, answer.json()
 
 
-@contextmanager
-def writing(services: list[Process], writers: int, keys: Sequence[str]) -> Iterator[Load]:
-    """Many clients at work until the block ends. Who changes `services` in it, changes where they go."""
-    load = Load(services, keys)
-    threads = [threading.Thread(target=load.write, args=(writer,)) for writer in range(writers)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield load
-    finally:
-        load.stopped = True
-        for thread in threads:
-            thread.join()
+def applied(projector: Process) -> float:
+    """How many events it has applied in its life."""
+    (count,) = re.findall(r"^qaservice_events_applied_total (\S+)", projector.get("/metrics").text, re.MULTILINE)
+    return float(count)
 
 
 def holds_what_was_said(installation: Installation, load: Load) -> None:
@@ -233,12 +176,6 @@ def heals(installation: Installation, *processes: Process) -> None:
     for process in processes:
         eventually(process.ready)
     eventually(installation.agrees)
-
-
-def _write(method: str, key: str, value: str) -> bytes:
-    if method == "DELETE":
-        return request(method, f"/answers/{key}")
-    return request(method, "/answers", json.dumps({"key": key, "value": value}).encode())
 
 
 def _free_port() -> int:

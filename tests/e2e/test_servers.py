@@ -1,16 +1,14 @@
 """The three processes on EventStoreDB and MongoDB: servers down, frozen, emptied; processes killed and replaced."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from uuid import uuid4
 
 import httpx
 import pytest
-from esdbclient import NewEvent
 
+from tests.e2e.load import writing
 from tests.e2e.processes import THREE, Machine, Process, eventually
 from tests.e2e.servers import (
     STORE_TIMEOUT,
@@ -19,9 +17,8 @@ from tests.e2e.servers import (
     Server,
     heals,
     holds_what_was_said,
-    on_any_servers,
     on_stand_ins,
-    writing,
+    says,
 )
 
 SHARED = [f"shared-{number}" for number in range(10)]
@@ -33,15 +30,6 @@ UNCLEAR = (*LOG_DOWN, "Outcome unknown, retry with the same Idempotency-Key")
 MODEL_DOWN = ("Read model unavailable",)
 
 Servers = tuple[Installation, EventStoreDBServer, Server]
-
-
-@pytest.fixture
-def pair(
-    here: Machine, real_eventstoredb: str | None, mongodb_uri: str, mongodb_database: str
-) -> Iterator[Installation]:
-    """Servers that go on."""
-    with on_any_servers(here, real_eventstoredb, mongodb_uri, mongodb_database) as installation:
-        yield installation
 
 
 @pytest.fixture
@@ -60,12 +48,6 @@ def servers(missing: Servers) -> Servers:
     return missing
 
 
-def says(process: Process, path: str) -> tuple[int, object]:
-    """Status and body."""
-    answer = process.get(path)
-    return answer.status_code, answer.json()
-
-
 def soon_unavailable(texts: tuple[str, ...], *asks: Callable[[], httpx.Response]) -> None:
     """Assert that requests, sent at once, are answered in time with 503, one of the texts and when to try again."""
     began = time.monotonic()
@@ -80,24 +62,6 @@ def soon_unavailable(texts: tuple[str, ...], *asks: Callable[[], httpx.Response]
 def commands(writes: Process) -> list[Callable[[], httpx.Response]]:
     """Each command, on keys that exist and that don't."""
     return [partial(command, key) for command in (writes.post, writes.patch) for key in ("name", "other")]
-
-
-def applied(projector: Process) -> float:
-    """How many events it has applied in its life."""
-    (count,) = re.findall(r"^qaservice_events_applied_total (\S+)", projector.get("/metrics").text, re.MULTILINE)
-    return float(count)
-
-
-def test_the_readmes_requests_on_eventstoredb_and_mongodb(pair: Installation) -> None:
-    writes, _, reads = pair.start(*THREE)
-
-    assert writes.post("name").json() == {"ok": "AnswerCreatedEvent"}
-    eventually(lambda: says(reads, "/answers/name") == (200, {"key": "name", "value": "john"}))
-    assert writes.post("name").json() == {"error": "Key exists"}
-    created = {"type": "AnswerCreatedEvent", "data": {"key": "name", "value": "john"}}
-    assert says(writes, "/answers/name/history") == (200, [created])
-    assert writes.patch("name").json() == {"ok": "AnswerUpdatedEvent"}
-    eventually(lambda: says(reads, "/answers/name") == (200, {"key": "name", "value": "jane"}))
 
 
 def test_without_eventstoredb_writes_and_history_say_so_reads_go_on_and_all_heals(servers: Servers) -> None:
@@ -166,23 +130,6 @@ def test_without_mongodb_writes_go_on_and_the_projector_catches_up_by_itself(ser
     assert says(reads, "/answers/name") == (200, {"key": "name", "value": "john"})
 
 
-def test_a_read_model_whose_projector_is_killed_under_load_is_a_fold_of_the_log(pair: Installation) -> None:
-    (writes,) = pair.start("eventstore")
-    writes.post("first")
-    with writing([writes], 4, SHARED) as load:
-        for number in range(4):
-            (projector,) = pair.start("projector", ready=False)
-            eventually(partial(lambda process, least: applied(process) > least, projector, 5 * number))
-            projector.kill()
-    assert load.unexpected == []
-
-    pair.start("projector")
-
-    eventually(pair.agrees)
-    assert len(pair.documents()) > len(SHARED) / 2
-    holds_what_was_said(pair, load)
-
-
 def test_an_emptied_log_is_noticed_said_and_the_read_model_built_anew(servers: Servers) -> None:
     installation, events, _ = servers
     writes, projector, reads = installation.start(*THREE)
@@ -202,26 +149,6 @@ def test_an_emptied_log_is_noticed_said_and_the_read_model_built_anew(servers: S
     heals(installation, writes, projector, reads)
 
 
-def test_two_projectors_at_once_are_harmless(pair: Installation) -> None:
-    writes, one, other = pair.start("eventstore", "projector", "projector")
-
-    with writing([writes], 4, SHARED) as load:
-        eventually(partial(load.has_written, 100))
-
-    heals(pair, one, other)
-    holds_what_was_said(pair, load)
-
-
-def test_writers_of_the_same_keys_at_two_services_lose_and_double_nothing(pair: Installation) -> None:
-    services = pair.start("eventstore", "eventstore")
-
-    with writing(services, 16, SHARED) as load:
-        eventually(partial(load.has_written, 400))
-
-    assert (len(load.unexpected), len(load.unknown)) == (0, 0)
-    holds_what_was_said(pair, load)
-
-
 def test_a_storm_of_faults_and_restarts_makes_no_write_lost_or_doubled_and_no_false_answer(servers: Servers) -> None:
     installation, events, _ = servers
     *services, projector = installation.start("eventstore", "eventstore", "projector")
@@ -239,38 +166,6 @@ def test_a_storm_of_faults_and_restarts_makes_no_write_lost_or_doubled_and_no_fa
     assert load.slowest < BOUND
     heals(installation, projector)
     holds_what_was_said(installation, load)
-
-
-def test_replacing_one_replica_after_the_other_under_load_loses_nothing(pair: Installation) -> None:
-    services = pair.start("eventstore", "eventstore")
-
-    with writing(services, 8, SHARED) as load:
-        for old in list(services):
-            eventually(partial(load.has_written, len(load.acknowledged) + 50))
-            services += pair.start("eventstore")
-            services.remove(old)  # as a load balancer does before the signal
-            assert old.stop() == 0
-        eventually(partial(load.has_written, len(load.acknowledged) + 50))
-
-    assert load.unexpected == []
-    holds_what_was_said(pair, load)
-
-
-def test_what_other_applications_store_is_neither_shown_nor_counted(pair: Installation) -> None:
-    writes, projector, reads = pair.start(*THREE)
-    writes.post("name")
-    strange = NewEvent("AnswerCreatedEvent", b'{"key":"theirs","value":"v"}')
-    similar = pair.prefix.replace(".", "x")
-    for stream in (f"{similar}theirs", f"other-{pair.prefix}theirs", pair.prefix[:-1], f"{similar}-{uuid4().hex}"):
-        pair.store(stream, strange, strange)
-    writes.post("last")
-
-    eventually(lambda: says(reads, "/answers/last")[0] == 200)
-
-    assert pair.documents() == {"name": (0, "john"), "last": (0, "john")}
-    assert applied(projector) == 2
-    assert says(reads, "/answers/theirs")[0] == says(writes, "/answers/theirs/history")[0] == 404
-    heals(pair, writes, projector, reads)
 
 
 def test_processes_started_before_their_servers_wait_and_heal(missing: Servers) -> None:

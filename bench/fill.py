@@ -10,8 +10,8 @@ from uuid import UUID
 
 from qaservice.domain.codec import CREATED, UPDATED
 from qaservice.domain.readmodel import Checkpoint, Document
-from qaservice.stores.sqlite.answers import SqliteReadModel
 from qaservice.stores.sqlite.log import SqliteLog
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 
 VALUE = "a value of some forty characters, say"
 

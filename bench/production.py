@@ -14,7 +14,7 @@ from bench.rows import Row, by_cpu, compared
 from bench.run import NotMeasured, Run
 from bench.servers import Server, ours, reference
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.stores.mongodb.answers import MongoReadModel
+from qaservice.stores.mongodb.read_model import MongoReadModel
 from tests.standins import mongodb
 
 _KEYS = 100_000

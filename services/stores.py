@@ -11,9 +11,11 @@ from qaservice.runtime.settings import BadSettings, Settings
 if TYPE_CHECKING:
     from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
     from qaservice.stores.eventstoredb.log import EventStoreDbLog
-    from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
-    from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+    from qaservice.stores.mongodb.answers import MongoAnswers
+    from qaservice.stores.mongodb.read_model import MongoReadModel
+    from qaservice.stores.sqlite.answers import SqliteAnswers
     from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+    from qaservice.stores.sqlite.read_model import SqliteReadModel
 
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
@@ -48,11 +50,11 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
 def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | MongoReadModel":
     """The read model to keep: in `folder`, or MongoDB. Raises BadSettings."""
     if folder is not None:
-        from qaservice.stores.sqlite.answers import SqliteReadModel
+        from qaservice.stores.sqlite.read_model import SqliteReadModel
 
         return SqliteReadModel(folder / "answers.sqlite", settings.store_timeout)
     uri = settings.mongodb()
-    from qaservice.stores.mongodb.answers import MongoReadModel
+    from qaservice.stores.mongodb.read_model import MongoReadModel
 
     with _named("MONGODB_URI"):
         return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
@@ -89,8 +91,8 @@ async def together(settings: Settings, folder: Path | None) -> Together:
 
 def in_memory(settings: Settings) -> Together:
     """A log and a read model that end with this process."""
-    from qaservice.stores.sqlite.answers import SqliteReadModel
     from qaservice.stores.sqlite.log import SqliteLog
+    from qaservice.stores.sqlite.read_model import SqliteReadModel
 
     log = SqliteLog(None, settings.store_timeout)
     model = SqliteReadModel(None, settings.store_timeout)

@@ -1,4 +1,5 @@
-"""Both services on one port: reads of one answer come from the log, so they are always current."""
+"""Both services on one port: reads of one answer come from the log, so they are always current; the list comes from the
+read model."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -12,7 +13,9 @@ from qaservice.web.health import health, pings
 from qaservice.web.metrics import appends, lag_seconds
 from services.eventstore.api import AnswersApi, routes
 from services.eventstore.ports import AnswerLog
+from services.projection.changes import Changes
 from services.projection.lag import Lag
+from services.projection.listing import list_route
 from services.projection.ports import Answers
 from services.projection.reads import complete
 
@@ -23,6 +26,7 @@ def create_app(
     max_body: int,
     new_id: Callable[[], UUID],
     answers: Answers,
+    changes: Changes,
     registry: CollectorRegistry,
     request_log: RequestLog,
 ) -> App:
@@ -36,6 +40,7 @@ def create_app(
 
     every = [
         *routes(AnswersApi(log, limits, new_id, appends(registry)), max_body),
+        list_route(answers, changes),
         *pings("/ping", "/eventstore/ping", "/projection/ping"),
         *health(ready, registry, refresh=lag.refresh),
     ]

@@ -38,8 +38,9 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
 
     def sites() -> Iterator[Site]:
         if settings.ip_port is not None:
-            app = create_app(*written, answers, registry, logs.request)
-            yield Site(app, settings.listen(writes.PORT), f"{writes.OFFERS}, /projection/ping")
+            app = create_app(*written, answers, changes, registry, logs.request)
+            offers = f"{writes.OFFERS}, GET /answers, /projection/ping"
+            yield Site(app, settings.listen(writes.PORT), offers, changes.close)
             return
         app = eventstore.create_app(*written, new_registry(), logs.request)
         yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS)

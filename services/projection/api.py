@@ -2,7 +2,6 @@
 
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
 
 from qaservice.domain.codec import answer_json
 from qaservice.domain.errors import KeyNotFound
@@ -22,15 +21,9 @@ from qaservice.web.replies import Reply, etag, token_header
 from qaservice.web.routes import DirectRoute
 from services.projection.changes import Changes
 from services.projection.lag import Lag
+from services.projection.listing import Answer, list_route
 from services.projection.ports import Answers
 from services.projection.reads import NOTHING_SPECIAL, Reads, Wish, complete
-
-
-class Answer(BaseModel):
-    """A key and its value."""
-
-    key: str
-    value: str
 
 
 def create_app(
@@ -44,12 +37,13 @@ def create_app(
         complete(await answers.checkpoint())
 
     watched = [*pings("/ping", "/projection/ping"), *health(ready, registry, refresh=lag.refresh)]
-    every = [*routes(Reads(answers, changes), limits), *watched]
+    every = [*routes(answers, changes, limits), *watched]
     return App("qaservice: projection", every, registry, request_log)
 
 
-def routes(reads: Reads, limits: Limits) -> list[APIRoute]:
+def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]:
     """The routes of answers."""
+    reads = Reads(answers, changes)
 
     async def get_answer(
         key: str,
@@ -78,7 +72,8 @@ def routes(reads: Reads, limits: Limits) -> list[APIRoute]:
 
     documented = replies(200, Answer, ANSWER, ETAG, TOKEN, STALE) | NOT_MODIFIED
     documented |= error_replies(400, 404, 503, unavailable="Read model unavailable")
-    return [DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])]
+    one = DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])
+    return [one, list_route(answers, changes)]
 
 
 def wish_of(known: EntityTags | None, token: Token | None, prefer: str | None) -> Wish:

@@ -12,7 +12,7 @@ from services.projection.api import create_app
 from services.projection.changes import Changes
 
 PORT = 8081
-OFFERS = "GET /answers/{key}, /docs"
+OFFERS = "GET /answers, GET /answers/{key}, /docs"
 
 
 async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Snapshot
 from qaservice.domain.recorded import Position
 
@@ -12,6 +13,11 @@ class Answers(Protocol):
 
     async def get(self, key: str) -> Snapshot:
         """The document and the checkpoint of one moment."""
+        ...
+
+    async def page(self, keys: KeyRange, limit: int) -> Listing:
+        """At most `limit` answers that exist, fewer where their values fill about a mebibyte, in the order of their
+        keys. What it lists means nothing where its checkpoint is not complete."""
         ...
 
     async def changed(self, after: Position) -> Sequence[str] | None:

@@ -10,7 +10,8 @@ from qaservice.domain.tokens import Token
 from services.projection.changes import Changes
 from services.projection.ports import Answers
 
-_ORDINARY_WAIT = 5
+ORDINARY_WAIT = 5
+"""Seconds, where a client does not say."""
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Reads:
     async def read(self, key: str, wish: Wish) -> Found:
         """The answer as the client wants it, within the one time that both kinds of waiting share. Raises
         InputNotValid for a token of another store, ReadModelUnavailable, ReadModelBehind."""
-        deadline = time.monotonic() + (_ORDINARY_WAIT if wish.wait is None else wish.wait)
+        deadline = time.monotonic() + (ORDINARY_WAIT if wish.wait is None else wish.wait)
         snapshot = await self._answers.get(key)
         stale = False
         if wish.at_least is not None and not _reached(wish.at_least, snapshot):

@@ -87,7 +87,9 @@ def projection_service(together: Together) -> Api:
 def monolith_on_one_port(together: Together) -> Api:
     lines: list[Line] = []
     written = (together.log, Limits(), MAX_BODY, id_maker())
-    return Api(monolith.create_app(*written, together.answers, new_registry(), lines.append), lines)
+    return Api(
+        monolith.create_app(*written, together.answers, Changes(together.answers), new_registry(), lines.append), lines
+    )
 
 
 def projector_at_rest(together: Together) -> Api:

@@ -30,6 +30,7 @@ WRITES = HEALTH | {
 }
 READS = HEALTH | {
     "/projection/ping": {"get": {"200"}},
+    "/answers": {"get": {"200", "400", "503"}},
     "/answers/{key}": {"get": {"200", "304", "400", "404", "503"}},
 }
 

@@ -121,10 +121,10 @@ async def test_a_wrong_method_is_told_all_the_right_ones(writes: Api, method: st
 
 
 async def test_the_read_side_has_no_writes(reads: Api) -> None:
-    answers = [await reads(method, "/answers/name") for method in ("POST", "PATCH", "DELETE")]
+    targets = ("/answers", "/answers/name")
+    answers = [await reads(method, target) for method in ("POST", "PATCH", "DELETE") for target in targets]
 
     assert {(each.status_code, each.headers["allow"]) for each in answers} == {(405, "GET, HEAD")}
-    assert (await reads("POST", "/answers")).status_code == 404
 
 
 async def test_one_port_has_every_route(together: Together, one_port: Api) -> None:

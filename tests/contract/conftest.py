@@ -9,9 +9,11 @@ import pytest
 
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
-from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
-from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers
+from qaservice.stores.mongodb.read_model import MongoReadModel
+from qaservice.stores.sqlite.answers import SqliteAnswers
 from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.eventstore.ports import AnswerLog
 from services.projection.ports import Answers
 from services.projector.ports import EventFeed, ReadModel

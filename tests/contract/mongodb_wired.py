@@ -11,7 +11,8 @@ from pymongo import MongoClient
 
 from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
-from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers
+from qaservice.stores.mongodb.read_model import MongoReadModel
 from tests.standins.mongodb_proxy import Command, Fault, Forward, MongoProxy, as_it_is
 
 END = 9

@@ -14,7 +14,8 @@ import pytest
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
-from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers
+from qaservice.stores.mongodb.read_model import MongoReadModel
 from tests.contract.mongodb_wired import (
     AT_END,
     DOCUMENTS,

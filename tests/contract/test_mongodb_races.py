@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from qaservice.domain.readmodel import Document
-from qaservice.stores.mongodb.answers import MongoReadModel
+from qaservice.stores.mongodb.read_model import MongoReadModel
 from tests.contract.mongodb_wired import (
     AT_END,
     DOCUMENTS,

@@ -19,7 +19,8 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.stores.mongodb.answers import MongoAnswers, MongoReadModel
+from qaservice.stores.mongodb.answers import MongoAnswers
+from qaservice.stores.mongodb.read_model import MongoReadModel
 
 pytestmark = pytest.mark.anyio
 

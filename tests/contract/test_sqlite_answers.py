@@ -13,7 +13,8 @@ import pytest
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
-from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+from qaservice.stores.sqlite.answers import SqliteAnswers
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 from tests.contract.sqlite_given import disk_with, largest_file, query, read_only
 from tests.given import eventually
 

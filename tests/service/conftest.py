@@ -11,8 +11,9 @@ import pytest
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Document, document_of
 from qaservice.domain.recorded import START, Recorded
-from qaservice.stores.sqlite.answers import SqliteAnswers, SqliteReadModel
+from qaservice.stores.sqlite.answers import SqliteAnswers
 from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.projector import service
 from services.projector.service import Projector
 from tests.given import eventually

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from qaservice.domain.readmodel import Checkpoint, Document
-from qaservice.stores.sqlite.answers import SqliteReadModel
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.projection.changes import Changes
 from services.projection.reads import Reads, Wish
 from tests.given import a_key, eventually

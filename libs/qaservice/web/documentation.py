@@ -32,6 +32,13 @@ REPLAYED = {
 STALE = {
     "Stale": {"description": "`true`: older than the token asks for, as preferred", "schema": {"type": "string"}},
 }
+LINK = {
+    "Link": {
+        "description": "The next page, where there is one",
+        "schema": {"type": "string"},
+        "example": '</answers?limit=100&after=name>; rel="next"',
+    }
+}
 NOT_MODIFIED: Responses = {304: {"description": "The client has this revision already", "headers": ETAG}}
 
 RETRY_AFTER = {

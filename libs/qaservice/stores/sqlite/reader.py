@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ class Reader:
             raise self._given_up(error) from error
         return row
 
-    def page(self, sql: str, parameters: Row, limit: int) -> Page:
+    def page(self, sql: str, parameters: Row | Mapping[str, Any], limit: int) -> Page:
         """The first rows, at most `limit`, and no more than fit in about a mebibyte of the last column."""
         rows: list[Row] = []
         size = 0

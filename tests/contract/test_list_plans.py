@@ -1,0 +1,41 @@
+"""Which index serves a list."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from qaservice.stores.sqlite.answers import _LIST, _LIST_TO_THE_END
+from qaservice.stores.sqlite.read_model import SqliteReadModel
+from tests.standins import docker_engine
+from tests.standins.mongodb import VARIABLE
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("sql", [_LIST, _LIST_TO_THE_END])
+async def test_the_index_of_keys_serves_a_list_in_sqlite(tmp_path: Path, sql: str) -> None:
+    model = SqliteReadModel(tmp_path / "answers.sqlite", timeout=5)
+    await model.checkpoint()
+    rows = (
+        model._connection().execute(f"EXPLAIN QUERY PLAN {sql}", {"first": "a", "beyond": "b", "limit": 9}).fetchall()
+    )
+    await model.close()
+    plan = "\n".join(row[3] for row in rows)
+    assert "SEARCH a USING INDEX sqlite_autoindex_answers_1 (key>" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_the_index_of_ids_serves_a_list_in_mongodb(mongodb_uri: str, mongodb_database: str) -> None:
+    if not os.environ.get(VARIABLE) and docker_engine.refusal():
+        pytest.skip(f"only mongod tells its plans: name one in {VARIABLE}, or start a Docker engine")
+    listed = {"_id": {"$gte": "a", "$lt": "b"}, "value": {"$ne": None}, "build": {"$gte": 1}}
+    find = {"find": "answers", "filter": listed, "sort": {"_id": 1}, "limit": 9, "hint": "_id_"}
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        database = client[mongodb_database]
+        database["answers"].insert_many([{"_id": f"{n}", "value": "v", "build": 1} for n in range(100)])
+        plan = str(database.command({"explain": find, "verbosity": "queryPlanner"}))
+    assert "IXSCAN" in plan
+    assert "COLLSCAN" not in plan
+    assert "'SORT'" not in plan

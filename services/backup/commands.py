@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from services.backup.progress import Progress
 
 app = typer.Typer()
-PANEL = "Backup"
+PANEL = "Server"
 
 
 @app.command(rich_help_panel=PANEL)

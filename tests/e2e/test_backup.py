@@ -1,7 +1,6 @@
 """`qaservice export` and `qaservice import`, as they are called."""
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.e2e.commands import environment, qaservice, refuses
 from tests.e2e.processes import COMMAND, Machine, answering, eventually
 from tests.e2e.stored import change, events
 from tests.standins.eventstoredb_process import running
@@ -25,24 +25,6 @@ INSERT = (
     "SELECT 'key ' || (i / 4), i % 4, randomblob(16), 1700000000000000 + i, "
     "iif(i % 4, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), NULL, 'vålue ' || i FROM n"
 )
-
-
-def qaservice(
-    here: Machine, *arguments: str, given: bytes | None = None, variables: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[bytes]":
-    """The command, run to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        input=given,
-        capture_output=True,
-        cwd=here.folder,
-        env=environment(variables),
-        timeout=60,
-    )
-
-
-def environment(variables: dict[str, str] | None = None) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")} | (variables or {})
 
 
 def exported(here: Machine, folder: str = "data", variables: dict[str, str] | None = None) -> bytes:
@@ -65,15 +47,6 @@ def eventstoredb() -> Iterator[dict[str, str]]:
     """The variables that name a server of the test's own."""
     with running(None) as server:
         yield {"EVENTSTORE_URI": server.uri, "EVENTSTORE_PREFIX": "qa-test."}
-
-
-def refuses(done: "subprocess.CompletedProcess[bytes]", words: str) -> None:
-    """Assert that it ended with one line that says so."""
-    assert done.returncode == 2
-    (line,) = done.stderr.decode().splitlines()
-    assert line.startswith("qaservice: ")
-    assert words in line
-    assert done.stdout == b""
 
 
 def test_the_last_line_counts_and_checks_all_before_it(here: Machine) -> None:
@@ -188,7 +161,7 @@ def test_an_export_whose_reader_leaves_ends_without_a_word(here: Machine) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=here.folder,
-        env=environment(),
+        env=environment({}),
     )
     assert export.stdout is not None
     assert export.stderr is not None

@@ -29,9 +29,12 @@ class Server:
     """One of the services."""
 
     def __init__(self, url: str, patience: float) -> None:
-        """`patience` in seconds: how long a request is repeated while nobody answers, or with 503."""
+        """`patience` in seconds: how long a request is repeated while nobody answers, or with 503. Raises Trouble."""
         self._patience = patience
-        self._client = httpx.Client(base_url=url, headers={"Accept": "application/json"})
+        try:
+            self._client = httpx.Client(base_url=url, headers={"Accept": "application/json"})
+        except httpx.InvalidURL as error:
+            raise Trouble(f"{url}: {error}") from None
 
     def read(self, path: str, parameters: Mapping[str, str | int] | None = None) -> httpx.Response:
         """The reply to a GET. Raises Refused, Trouble."""

@@ -29,7 +29,7 @@ def answering(*replies: Reply) -> Iterator[Asked]:
     coming = iter(replies)
 
     class Handler(BaseHTTPRequestHandler):
-        def do_PATCH(self) -> None:  # noqa: N802  the library's name
+        def do_PATCH(self) -> None:
             asked.keys.append(self.headers["Idempotency-Key"])
             self.rfile.read(int(self.headers["Content-Length"]))
             reply = next(coming)
@@ -78,17 +78,15 @@ def test_two_commands_have_two_idempotency_keys() -> None:
 
 
 def test_what_is_not_answered_in_time_is_given_up() -> None:
-    with answering(LATER, LATER, LATER, LATER, LATER, LATER) as asked:
-        with pytest.raises(Trouble, match="Event store unavailable"):
-            written(asked, patience=0.25)
+    with answering(*[LATER] * 6) as asked, pytest.raises(Trouble, match="Event store unavailable"):
+        written(asked, patience=0.25)
     assert 1 < len(asked.keys) < 6
 
 
 def test_a_server_that_says_when_is_not_asked_before() -> None:
     reply: Reply = (503, {"Retry-After": "60"}, {"error": "Event store unavailable"})
-    with answering(reply, OK) as asked:
-        with pytest.raises(Trouble):
-            written(asked)
+    with answering(reply, OK) as asked, pytest.raises(Trouble):
+        written(asked)
     assert len(asked.keys) == 1
 
 
@@ -108,13 +106,12 @@ def test_a_server_that_says_when_is_not_asked_before() -> None:
     ],
 )
 def test_a_refusal_is_no_trouble(status: int, body: object, kind: type[Exception]) -> None:
-    with answering((status, {}, body)) as asked:
-        with pytest.raises(kind):
-            written(asked)
+    with answering((status, {}, body)) as asked, pytest.raises(kind):
+        written(asked)
     assert len(asked.keys) == 1
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://127.0.0.1:1", "http://[", ""])
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://127.0.0.1:1", "http://a:b", ""])
 def test_an_address_that_leads_nowhere_is_trouble(url: str) -> None:
     with pytest.raises(Trouble):
         Server(url, 0).read("/answers")

@@ -148,7 +148,8 @@ def _at(url: str, timeout: float) -> "Iterator[Server]":
 
     with one_line_for(Trouble, UnicodeError):
         try:
-            yield Server(url, timeout)
+            with Server(url, timeout) as server:
+                yield server
         except Refused as refusal:
             sys.exit(said(refusal, 1))
         except KeyboardInterrupt:

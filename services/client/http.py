@@ -36,6 +36,12 @@ class Server:
         except httpx.InvalidURL as error:
             raise Trouble(f"{url}: {error}") from None
 
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
     def read(self, path: str, parameters: Mapping[str, str | int] | None = None) -> httpx.Response:
         """The reply to a GET. Raises Refused, Trouble."""
         return self._reply("GET", path, dict(parameters or {}), {}, None)

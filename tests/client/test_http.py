@@ -60,7 +60,8 @@ def answering(*replies: Reply) -> Iterator[Asked]:
 
 def written(asked: Asked, patience: float = 5) -> int:
     """The status of the reply to a command."""
-    return Server(asked.url, patience).write("PATCH", "/answers", {}, idempotency()).status_code
+    with Server(asked.url, patience) as server:
+        return server.write("PATCH", "/answers", {}, idempotency()).status_code
 
 
 def test_a_command_is_repeated_with_the_same_idempotency_key() -> None:
@@ -113,8 +114,8 @@ def test_a_refusal_is_no_trouble(status: int, body: object, kind: type[Exception
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://127.0.0.1:1", "http://a:b", ""])
 def test_an_address_that_leads_nowhere_is_trouble(url: str) -> None:
-    with pytest.raises(Trouble):
-        Server(url, 0).read("/answers")
+    with pytest.raises(Trouble), Server(url, 0) as server:
+        server.read("/answers")
 
 
 @pytest.mark.parametrize(("key", "path"), [("name", "/answers/name"), ("a/b?ä", "/answers/a%2Fb%3F%C3%A4")])

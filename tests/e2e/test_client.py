@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -114,20 +115,18 @@ def test_puts_that_race_with_each_other_and_with_deletes_all_succeed(service: Pr
     failed: list[object] = []
 
     def put(writer: int) -> None:
-        server = Server(service.url, 10)
-        for number in range(30):
-            try:
-                _put(server, {"key": "raced", "value": f"{writer}.{number}"}, idempotency())
-            except Refused as error:
-                failed.append(error)
+        with Server(service.url, 10) as server:
+            for number in range(30):
+                try:
+                    _put(server, {"key": "raced", "value": f"{writer}.{number}"}, idempotency())
+                except Refused as error:
+                    failed.append(error)
 
     def delete() -> None:
-        server = Server(service.url, 10)
-        while writers[0].is_alive():
-            try:
-                server.write("DELETE", path_of("raced"), None, idempotency())
-            except Refused:
-                continue
+        with Server(service.url, 10) as server:
+            while writers[0].is_alive():
+                with suppress(Refused):
+                    server.write("DELETE", path_of("raced"), None, idempotency())
 
     writers = [threading.Thread(target=put, args=(writer,)) for writer in range(4)]
     for thread in (everybody := [*writers, threading.Thread(target=delete)]):

@@ -23,8 +23,15 @@ class AnswerLog(Protocol):
         """The answer's last event; None where nothing was ever stored. Raises UndecodableEvent."""
         ...
 
-    def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
-        """All events of the answer, oldest first, in pages. Raises UndecodableEvent."""
+    def history(
+        self, key: str, first: int = 0, last: int | None = None, *, newest_first: bool = False
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
+        """The events of the answer from revision `first` to `last`, None: to the end; in pages, oldest first where
+        nothing else is asked for. Raises UndecodableEvent."""
+        ...
+
+    async def at(self, key: str, revision: int) -> Recorded:
+        """The event of a revision that the answer has. Raises UndecodableEvent."""
         ...
 
     async def store_id(self) -> UUID:

@@ -99,19 +99,18 @@ class EventStoreDb:
 
     async def last_event(self, stream: str, deadline: float) -> RecordedEvent | None:
         """The stream's last event; None: there is no such stream. Raises LogUnavailable."""
-        found = await self.events(stream, deadline, backwards=True, limit=1)
+        found = await self.events(stream, deadline, start=None, backwards=True, limit=1)
         return found[0] if found else None
 
     async def events(
-        self, stream: str, deadline: float, *, start: int = 0, backwards: bool = False, limit: int = _PAGE_EVENTS
+        self, stream: str, deadline: float, *, start: int | None = 0, backwards: bool = False, limit: int = _PAGE_EVENTS
     ) -> Sequence[RecordedEvent]:
-        """Some of the stream's events, at least one: forwards from the number `start`, which must exist, or backwards
-        from the last. Empty: there is no such stream. Raises LogUnavailable."""
+        """Some of the stream's events, at least one, forwards or backwards from the number `start`, which must exist;
+        None: from the stream's end. Empty: there is no such stream. Raises LogUnavailable."""
 
         async def call(client: Client, timeout: float) -> Sequence[RecordedEvent]:
-            from_ = None if backwards else start
             reading = client.read_stream(
-                stream, stream_position=from_, backwards=backwards, limit=limit, timeout=timeout
+                stream, stream_position=start, backwards=backwards, limit=limit, timeout=timeout
             )
             try:
                 found = await gathered(await reading)

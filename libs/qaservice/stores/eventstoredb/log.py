@@ -86,21 +86,31 @@ class EventStoreDbLog:
         event = await self._database.last_event(stream_name(self._prefix, key), self._deadline())
         return None if event is None else recorded(self._prefix, event)
 
-    async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
+    async def history(
+        self, key: str, first: int = 0, last: int | None = None, *, newest_first: bool = False
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
         """See AnswerLog.history. It goes up to the event that was the last when it began: a page that is too short is
         then known from the end."""
         stream = stream_name(self._prefix, key)
-        last = await self._database.last_event(stream, self._deadline())
-        following = 0
-        while last is not None and following <= last.stream_position:
-            if following == last.stream_position:
-                page: Sequence[RecordedEvent] = [last]
-            else:
-                page = await self._database.events(stream, self._deadline(), start=following)
-            if not page:
-                raise LogUnavailable(f"stream {stream!r} was deleted while it was read")
+        newest = await self._database.last_event(stream, self._deadline())
+        if newest is None:
+            return
+        end = newest.stream_position if last is None else min(last, newest.stream_position)
+        while first <= end:
+            page = await self._page(stream, first, end, newest, newest_first=newest_first)
             yield [recorded(self._prefix, event) for event in page]
-            following = page[-1].stream_position + 1
+            if newest_first:
+                end = page[-1].stream_position - 1
+            else:
+                first = page[-1].stream_position + 1
+
+    async def at(self, key: str, revision: int) -> Recorded:
+        """See AnswerLog.at."""
+        stream = stream_name(self._prefix, key)
+        found = await self._database.events(stream, self._deadline(), start=revision, limit=1)
+        if not found or found[0].stream_position != revision:
+            raise LogUnavailable(f"event {revision} of stream {stream!r} is gone")
+        return recorded(self._prefix, found[0])
 
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""
@@ -115,6 +125,19 @@ class EventStoreDbLog:
     async def close(self) -> None:
         """Leave appends under way 5 s to finish, then disconnect."""
         await self._database.close()
+
+    async def _page(
+        self, stream: str, first: int, end: int, newest: RecordedEvent, *, newest_first: bool
+    ) -> Sequence[RecordedEvent]:
+        """Some events of the range, in order, from its beginning or from its end; `newest` is the stream's last."""
+        if first == newest.stream_position:
+            return [newest]
+        start = end if newest_first else first
+        found = await self._database.events(stream, self._deadline(), start=start, backwards=newest_first)
+        page = [event for event in found if first <= event.stream_position <= end]
+        if not page:
+            raise LogUnavailable(f"stream {stream!r} was deleted while it was read")
+        return page
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout

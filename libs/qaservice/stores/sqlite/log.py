@@ -17,7 +17,9 @@ from qaservice.stores.sqlite.file import open_in_memory
 from qaservice.stores.sqlite.reader import Reader
 from qaservice.stores.sqlite.writer import LoopWriter, ThreadWriter
 
-_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision"
+_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision BETWEEN ? AND ? ORDER BY revision"
+_HISTORY_NEWEST_FIRST = f"{_HISTORY} DESC"
+_HIGHEST = 2**63 - 1
 _FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position"
 _END = "SELECT max(position) FROM events"
 _STORE_ID = "SELECT id FROM store"
@@ -56,15 +58,28 @@ class SqliteLog:
         row = self._reader.row(LAST, (key,))
         return None if row is None else recorded(row)
 
-    async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
+    async def history(
+        self, key: str, first: int = 0, last: int | None = None, *, newest_first: bool = False
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
         """See AnswerLog.history."""
-        after = START
+        sql = _HISTORY_NEWEST_FIRST if newest_first else _HISTORY
+        end = _HIGHEST if last is None else last
         complete = False
         while not complete:
-            rows, complete = self._reader.page(_HISTORY, (key, after), _HISTORY_PAGE)
+            rows, complete = self._reader.page(sql, (key, first, end), _HISTORY_PAGE)
             if rows:
                 yield [recorded(row) for row in rows]
-                after = rows[-1][_REVISION]
+                if newest_first:
+                    end = rows[-1][_REVISION] - 1
+                else:
+                    first = rows[-1][_REVISION] + 1
+
+    async def at(self, key: str, revision: int) -> Recorded:
+        """See AnswerLog.at."""
+        row = self._reader.row(_HISTORY, (key, revision, revision))
+        if row is None:
+            raise LogUnavailable(f"revision {revision} of {key!r} is gone: the log was replaced")
+        return recorded(row)
 
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""

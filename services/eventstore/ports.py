@@ -23,15 +23,14 @@ class AnswerLog(Protocol):
         """The answer's last event; None where nothing was ever stored. Raises UndecodableEvent."""
         ...
 
-    def history(
-        self, key: str, first: int = 0, last: int | None = None, *, newest_first: bool = False
-    ) -> AsyncGenerator[Sequence[Recorded], None]:
-        """The events of the answer from revision `first` to `last`, None: to the end; in pages, oldest first where
-        nothing else is asked for. Raises UndecodableEvent."""
+    async def at(self, key: str, revision: int) -> Recorded | None:
+        """The answer's event of this revision, found by one read; None where there is none. Raises
+        UndecodableEvent."""
         ...
 
-    async def at(self, key: str, revision: int) -> Recorded:
-        """The event of a revision that the answer has. Raises UndecodableEvent."""
+    def history(self, key: str, revisions: range) -> AsyncGenerator[Sequence[Recorded], None]:
+        """The answer's events of these revisions, which must all exist: in pages, in this order, which goes up or down
+        one by one. Raises UndecodableEvent."""
         ...
 
     async def store_id(self) -> UUID:

@@ -120,6 +120,21 @@ async def test_an_answer_is_read_as_it_was_at_a_moment(api: Api, together: Toget
     assert seen(await api("GET", f"{path(key)}?at=1999-12-31t23:59:59.123456789z")) == (404, "Key not found", None)
 
 
+async def test_the_time_in_a_history_is_one_to_ask_for(api: Api, key: str) -> None:
+    events = (await api("GET", f"{path(key)}/history?include=meta")).json()
+    for event in events:
+        at_that_time = [one for one in events if one["meta"]["time"] <= event["meta"]["time"]][-1]
+        exists = at_that_time["type"] != "AnswerDeletedEvent"
+        reply = await api("GET", f"{path(key)}?at={event['meta']['time']}")
+        assert reply.headers.get("etag") == (f'"{at_that_time["meta"]["revision"]}"' if exists else None)
+
+
+@pytest.mark.parametrize("query", ["revision=1", "revision=5", "at=2999-01-01T00:00:00Z", "at=x"])
+async def test_a_head_of_an_answer_as_it_was_has_its_headers(api: Api, key: str, query: str) -> None:
+    get, head = [await api(method, f"{path(key)}?{query}", x_request_id="r") for method in ("GET", "HEAD")]
+    assert (head.status_code, head.headers, head.content) == (get.status_code, get.headers, b"")
+
+
 @pytest.mark.parametrize(
     "query",
     [

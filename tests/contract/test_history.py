@@ -8,7 +8,7 @@ import pytest
 
 from qaservice.domain.answers import AnswerDeleted, evolve
 from qaservice.domain.codec import value_of
-from qaservice.domain.errors import KeyNotFound
+from qaservice.domain.errors import KeyNotFound, LogUnavailable
 from qaservice.domain.recorded import Recorded
 from services.eventstore.as_of import at_moment, at_revision
 from services.eventstore.ports import AnswerLog
@@ -16,6 +16,7 @@ from tests.given import a_key, created, deleted, history_of, updated
 
 pytestmark = pytest.mark.anyio
 
+LENGTH = 600
 MOMENT = timedelta(microseconds=1)
 
 
@@ -25,13 +26,6 @@ async def an_answer(log: AnswerLog, updates: int) -> str:
     for number in range(updates):
         await updated(log, key, f"{number}")
     return key
-
-
-async def revisions(
-    log: AnswerLog, key: str, first: int, last: int | None = None, *, newest_first: bool = False
-) -> list[int]:
-    pages = log.history(key, first, last, newest_first=newest_first)
-    return [recorded.revision async for page in pages for recorded in page]
 
 
 async def a_life(log: AnswerLog) -> tuple[str, list[Recorded]]:
@@ -55,27 +49,42 @@ def replayed(history: Sequence[Recorded]) -> str | None:
     return None if state is None else state.value
 
 
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_part_of_a_history_is_what_lies_between_its_bounds(answer_log: AnswerLog, newest_first: bool) -> None:
-    key = await an_answer(answer_log, 9)
-    for first, last in ((0, None), (3, None), (0, 4), (3, 7), (9, 9), (9, None), (0, 0), (0, 99), (10, None), (5, 4)):
-        expected = list(range(first, min(9, 9 if last is None else last) + 1))
-        found = await revisions(answer_log, key, first, last, newest_first=newest_first)
-        assert found == (expected[::-1] if newest_first else expected), (first, last)
+async def test_each_revision_is_found_and_no_other(answer_log: AnswerLog) -> None:
+    key = a_key()
+    stored = [await created(answer_log, key), await deleted(answer_log, key), await created(answer_log, key, "jack")]
+    assert [await answer_log.at(key, revision) for revision in range(3)] == stored
+    assert [await answer_log.at(key, revision) for revision in (3, 4, 300, 10**18 - 1)] == [None] * 4
+    assert [await answer_log.at(a_key(), revision) for revision in (0, 10)] == [None] * 2
 
 
-@pytest.mark.parametrize("newest_first", [False, True])
-async def test_a_part_may_be_longer_than_a_page(answer_log: AnswerLog, newest_first: bool) -> None:
-    key = await an_answer(answer_log, 600)
-    expected = list(range(50, 591))
-    found = await revisions(answer_log, key, 50, 590, newest_first=newest_first)
-    assert found == (expected[::-1] if newest_first else expected)
+async def test_a_stretch_of_a_history_comes_whole_and_in_its_order(answer_log: AnswerLog) -> None:
+    key = await an_answer(answer_log, LENGTH - 1)
+    every = await history_of(answer_log, key)
+    assert [recorded.revision for recorded in every] == list(range(LENGTH))
+    fixed = [range(LENGTH), range(LENGTH)[::-1], range(0), range(1), range(LENGTH - 1, LENGTH), range(255, 513)]
+    drawn = [range(*sorted(random.choices(range(LENGTH), k=2)))[:: random.choice([1, -1])] for _ in range(10)]
+    for revisions in fixed + drawn:
+        found = [recorded async for page in answer_log.history(key, revisions) for recorded in page]
+        assert found == [every[revision] for revision in revisions], revisions
 
 
-async def test_an_event_is_found_by_its_revision(answer_log: AnswerLog) -> None:
-    key = await an_answer(answer_log, 5)
-    for recorded in await history_of(answer_log, key):
-        assert await answer_log.at(key, recorded.revision) == recorded
+@pytest.mark.parametrize("step", [1, -1])
+async def test_a_history_of_large_values_comes_in_small_pages(answer_log: AnswerLog, step: int) -> None:
+    key = a_key()
+    values = [letter * 400_000 for letter in "abcdefgh"]
+    await created(answer_log, key, values[0])
+    for value in values[1:]:
+        await updated(answer_log, key, value)
+    pages = [page async for page in answer_log.history(key, range(8)[::step])]
+    assert max(len(page) for page in pages) <= 4
+    assert [value_of(one.event) for page in pages for one in page] == values[::step]
+
+
+async def test_a_history_that_is_not_there_whole_does_not_end_as_if_it_were(answer_log: AnswerLog) -> None:
+    key = await an_answer(answer_log, 4)
+    for revisions in (range(7), range(9, 3, -1)):
+        with pytest.raises(LogUnavailable):
+            _ = [page async for page in answer_log.history(key, revisions)]
 
 
 async def test_an_answer_at_a_revision_is_what_replaying_to_it_gives(answer_log: AnswerLog) -> None:
@@ -116,7 +125,7 @@ async def test_looking_back_takes_few_reads(answer_log: AnswerLog, monkeypatch: 
     first = (await history_of(answer_log, key))[0]
     reads, at = 0, type(answer_log).at
 
-    async def counted(log: AnswerLog, key: str, revision: int) -> Recorded:
+    async def counted(log: AnswerLog, key: str, revision: int) -> Recorded | None:
         nonlocal reads
         reads += 1
         return await at(log, key, revision)

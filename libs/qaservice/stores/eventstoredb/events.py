@@ -10,10 +10,14 @@ from qaservice.domain.answers import Event
 from qaservice.domain.codec import decode, encode, key_of_stream, stream_name
 from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
+from qaservice.domain.times import parse_time
 
 # NOTE: stored. The stream whose first event's id is the log's store id; one for each prefix.
 _STORE_STREAMS = "qaservice.store-"
 STORE_TYPE = "StoreCreated"
+
+# NOTE: stored. The member of an event's metadata that tells when it was recorded, where the server does not know.
+_TIME = "time"
 
 
 def checked_prefix(prefix: str) -> str:
@@ -50,8 +54,9 @@ def recorded(prefix: str, event: RecordedEvent) -> Recorded:
         metadata = json.loads(event.metadata) if event.metadata else {}
         if not isinstance(metadata, dict):
             raise ValueError("the metadata is not an object")  # noqa: TRY004
-        position = position_of(event)
-        return Recorded(ours, event.stream_position, position, event.id, event.recorded_at, metadata)
+        # What was brought over from another log was recorded there.
+        time = parse_time(str(metadata[_TIME])) if _TIME in metadata else event.recorded_at
+        return Recorded(ours, event.stream_position, position_of(event), event.id, time, metadata)
     except (ValueError, RecursionError) as error:
         place = f"event {event.stream_position} of stream {event.stream_name!r}"
         raise UndecodableEvent(f"{place} can't be read: {error}") from error

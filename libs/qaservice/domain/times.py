@@ -1,0 +1,26 @@
+"""Moments as text, after RFC 3339."""
+
+import re
+from datetime import UTC, datetime
+
+# Section 5.6. `fromisoformat` alone takes weeks, dates without a time, and times without a zone too.
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def parse_time(text: str) -> datetime:
+    """The moment in UTC. Digits beyond microseconds are cut off, leap seconds unknown. Raises ValueError for anything
+    but a date with a time and a zone."""
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time with a zone, such as 2026-01-31T12:00:00Z")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond the years 1 to 9999") from None
+
+
+def time_text(moment: datetime) -> str:
+    """The moment in UTC, with microseconds and `Z`: of one length, so that it sorts as time."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -3,14 +3,15 @@
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from qaservice.runtime.logs import LogWriter
 from qaservice.runtime.settings import BadSettings, Settings, load
+from services.backup.commands import app as backup
+from services.exits import TROUBLE, said
+from services.flags import Sqlite
 
 app = typer.Typer(
     help="Keeps answers as events and serves them over HTTP.",
@@ -20,10 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Sqlite = Annotated[
-    Path | None,
-    typer.Option("--sqlite", metavar="DIR", help="Keep the data in SQLite files in DIR, without any server."),
-]
 Memory = Annotated[
     bool, typer.Option("--memdb", "-memdb", help="Keep everything in memory; gone when the process ends.")
 ]
@@ -81,16 +78,9 @@ def _run(start: Run) -> None:
         finally:
             logs.close()
     except (BadSettings, CannotListen) as error:
-        sys.exit(_said(error, 2))
+        sys.exit(said(error, TROUBLE))
     except PartFailed as error:
-        sys.exit(_said(error, 1))
-
-
-def _said(error: Exception, code: int) -> int:
-    with suppress(OSError):  # nobody has to listen
-        for line in str(error).splitlines():
-            os.write(2, f"qaservice: {line}\n".encode())
-    return code
+        sys.exit(said(error, 1))
 
 
 def _open_standard_streams() -> None:
@@ -98,6 +88,9 @@ def _open_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(descriptor)
+
+
+app.add_typer(backup)
 
 
 def main() -> None:

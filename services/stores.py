@@ -11,11 +11,13 @@ from qaservice.runtime.settings import BadSettings, Settings
 if TYPE_CHECKING:
     from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
     from qaservice.stores.eventstoredb.log import EventStoreDbLog
+    from qaservice.stores.eventstoredb.sink import EventStoreDbSink
     from qaservice.stores.mongodb.answers import MongoAnswers
     from qaservice.stores.mongodb.read_model import MongoReadModel
     from qaservice.stores.sqlite.answers import SqliteAnswers
     from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
     from qaservice.stores.sqlite.read_model import SqliteReadModel
+    from qaservice.stores.sqlite.sink import SqliteSink
 
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
@@ -45,6 +47,22 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
 
     with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
         return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
+
+
+async def event_sink(settings: Settings, folder: Path | None) -> "SqliteSink | EventStoreDbSink":
+    """The log that takes over events of another; its file is made where it is missing. Raises BadSettings,
+    LogUnavailable."""
+    if folder is not None:
+        from qaservice.stores.sqlite.sink import SqliteSink
+
+        in_file = SqliteSink(folder / "events.sqlite", settings.store_timeout)
+        await in_file.open()
+        return in_file
+    uri = settings.eventstore()
+    from qaservice.stores.eventstoredb.sink import EventStoreDbSink
+
+    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        return EventStoreDbSink(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
 def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | MongoReadModel":

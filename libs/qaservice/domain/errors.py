@@ -9,6 +9,7 @@ QaserviceError
 │   │   └── MustNotExist     … where the client said so
 │   ├── KeyNotFound          no such answer: never created, or deleted
 │   ├── RevisionDiffers      the answer is not at a revision that the client named
+│   ├── DoesNotFollow        events of another log are not the next ones of this one
 │   └── IdempotencyKeyReused the idempotency key stood with another value
 └── Unavailable              no answer to the question now; the same call may succeed later
     ├── LogUnavailable       the log can't be reached or can't write; nothing was stored
@@ -55,6 +56,10 @@ class KeyNotFound(Refused):
 
 class RevisionDiffers(Refused):
     """The answer is not at a revision that the client named."""
+
+
+class DoesNotFollow(Refused):
+    """Events of another log can't be taken over: they are not the next ones of this one."""
 
 
 class IdempotencyKeyReused(Refused):

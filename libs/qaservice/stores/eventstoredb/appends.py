@@ -5,6 +5,7 @@ the stream ends it for all appends under way, and says of none of them what came
 """
 
 import asyncio
+from collections.abc import Sequence
 from itertools import count
 from uuid import UUID
 
@@ -46,12 +47,17 @@ class Appends:
         self._closed = False
 
     async def append(
-        self, connection: AsyncESDBConnection, stream: str, expected: int | None, event: NewEvent, timeout: float
+        self,
+        connection: AsyncESDBConnection,
+        stream: str,
+        expected: int | None,
+        events: Sequence[NewEvent],
+        timeout: float,
     ) -> int:
         """See Client.append. Raises EventStoreDBClientException, as the client's own call does."""
         current_version = StreamState.NO_STREAM if expected is None else expected
         id = next(self._ids)
-        request = connection.streams._construct_batch_append_req(stream, current_version, [event], id, timeout)
+        request = connection.streams._construct_batch_append_req(stream, current_version, events, id, timeout)
         answer = await self._stream(connection).answer(id.int, request, timeout)
         if answer.WhichOneof("result") is None:
             raise EventStoreDBClientException("an answer without a result")

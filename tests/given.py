@@ -38,7 +38,13 @@ async def appended(log: AnswerLog, key: str, decide: Callable[[Recent], Event], 
 
 async def history_of(log: AnswerLog, key: str) -> list[Recorded]:
     """All events of an answer."""
-    return [recorded async for page in log.history(key) for recorded in page]
+    return [recorded async for page in log.history(key, await every_revision(log, key)) for recorded in page]
+
+
+async def every_revision(log: AnswerLog, key: str) -> range:
+    """Of an answer, oldest first."""
+    last = await log.last(key)
+    return range(0 if last is None else last.revision + 1)
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], within: float = 10) -> None:

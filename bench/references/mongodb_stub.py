@@ -100,7 +100,7 @@ def _remember(write: dict[str, Any]) -> None:
         return
     change = write["u"]
     if "$set" in change:
-        checkpoint.update(change["$set"] | change["$max"] | change["$min"])
+        checkpoint.update(change["$set"] | change.get("$max", {}) | change.get("$min", {}))
     else:
         checkpoint.clear()
         checkpoint.update({"_id": _CHECKPOINT} | change)

@@ -23,8 +23,14 @@ class AnswerLog(Protocol):
         """The answer's last event; None where nothing was ever stored. Raises UndecodableEvent."""
         ...
 
-    def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
-        """All events of the answer, oldest first, in pages. Raises UndecodableEvent."""
+    async def at(self, key: str, revision: int) -> Recorded | None:
+        """The answer's event of this revision, found by one read; None where there is none. Raises
+        UndecodableEvent."""
+        ...
+
+    def history(self, key: str, revisions: range) -> AsyncGenerator[Sequence[Recorded], None]:
+        """The answer's events of these revisions, which must all exist: in pages, in this order, which goes up or down
+        one by one. Raises UndecodableEvent."""
         ...
 
     async def store_id(self) -> UUID:

@@ -69,7 +69,11 @@ class Commands:
 
 async def current(log: AnswerLog, key: str) -> Recorded:
     """The event that holds the answer's present value. Raises KeyNotFound."""
-    last = await log.last(key)
-    if last is None or Recent(last).answer is None:
+    return existing(await log.last(key))
+
+
+def existing(recorded: Recorded | None) -> Recorded:
+    """An event after which there is an answer. Raises KeyNotFound."""
+    if recorded is None or Recent(recorded).answer is None:
         raise KeyNotFound
-    return last
+    return recorded

@@ -11,7 +11,7 @@ from qaservice.web.app import App
 from qaservice.web.edge import RequestLog
 from qaservice.web.health import health, pings
 from qaservice.web.metrics import appends, lag_seconds
-from services.eventstore.api import AnswersApi, routes
+from services.eventstore.api import routes
 from services.eventstore.ports import AnswerLog
 from services.projection.changes import Changes
 from services.projection.lag import Lag
@@ -39,7 +39,7 @@ def create_app(
         complete(await answers.checkpoint())
 
     every = [
-        *routes(AnswersApi(log, limits, new_id, appends(registry)), max_body),
+        *routes(log, limits, max_body, new_id, appends(registry)),
         list_route(answers, changes),
         *pings("/ping", "/eventstore/ping", "/projection/ping"),
         *health(ready, registry, refresh=lag.refresh),

@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from esdbclient import NewEvent, StreamState
 from esdbclient.exceptions import NotFound
 from esdbclient.streams import AsyncReadResponse
 
-from qaservice.domain.answers import AnswerCreated, AnswerUpdated, Event, update
+from qaservice.domain.answers import AnswerCreated, AnswerUpdated, Event, create, update
 from qaservice.domain.codec import CREATED, answer_json
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, TooLarge, UndecodableEvent
 from qaservice.domain.recent import Recent
@@ -333,3 +334,17 @@ async def test_a_cluster_that_is_down_is_said_in_time_and_heals() -> None:
         async with given.another_log() as patient:
             await created(patient, a_key())
         await created(log, a_key())
+
+
+async def test_what_was_brought_over_from_another_log_keeps_its_time(given: Given) -> None:
+    key = a_key()
+    await appended(
+        given.log, key, lambda recent: create(recent.answer, key, "john"), time="2001-02-03T04:05:06.000007Z"
+    )
+    last = await given.log.last(key)
+    assert last is not None
+    assert last.time == datetime(2001, 2, 3, 4, 5, 6, 7, UTC)
+    assert last.metadata == {}
+    await appended(given.log, key, lambda recent: update(recent.answer, key, "jane"), time="yesterday")
+    with pytest.raises(UndecodableEvent, match="yesterday"):
+        await given.log.last(key)

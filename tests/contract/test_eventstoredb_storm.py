@@ -24,6 +24,7 @@ from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Recorded
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
+from tests.given import history_of
 from tests.standins.eventstoredb import EventStoreDB
 
 pytestmark = pytest.mark.anyio
@@ -126,7 +127,7 @@ async def test_a_storm_loses_nothing_and_doubles_nothing(nodes: int) -> None:
 async def histories(log: EventStoreDbLog) -> dict[str, list[Recorded]]:
     """Every key's events."""
     keys = [f"key {number}" for number in range(KEYS)]
-    return {key: [event async for page in log.history(key) for event in page] for key in keys}
+    return {key: await history_of(log, key) for key in keys}
 
 
 def assert_every_write_is_stored_as_often_as_its_caller_was_told(

@@ -1,5 +1,6 @@
 """The headers that a program uses: typed for handlers, described for OpenAPI."""
 
+import re
 from typing import Annotated
 
 from fastapi import Header, Query
@@ -10,6 +11,7 @@ from qaservice.domain.tokens import Token, parse_token
 from qaservice.web.etags import parse_entity_tags
 
 _LONGEST_KEY = 255
+_ONE_REVISION = re.compile('"(0|[1-9][0-9]{0,17})"')
 
 IfMatch = Annotated[
     str | None, Header(description='Only if the answer is at one of these revisions: `"3"`, a list, or `*`')
@@ -35,7 +37,11 @@ Prefer = Annotated[
 
 def revisions_of(if_match: str | None) -> frozenset[int] | None:
     """The revisions that `If-Match` allows; None: any. Raises InputNotValid."""
-    return None if if_match is None else parse_entity_tags("If-Match", if_match).revisions()
+    if if_match is None:
+        return None
+    if one := _ONE_REVISION.fullmatch(if_match):  # the ordinary case, at a quarter of the price
+        return frozenset((int(one[1]),))
+    return parse_entity_tags("If-Match", if_match).revisions()
 
 
 def token_of(header: str | None, parameter: str | None) -> Token | None:

@@ -1,32 +1,37 @@
 """What stands in the query of a request, and the link to the next page."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from qaservice.domain.errors import InputNotValid
+from qaservice.domain.times import parse_time
 from qaservice.web.replies import Header
 
 _DIGITS = re.compile("[0-9]{1,18}")
-# RFC 3339 section 5.6; a zone is a must.
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-def whole_number(name: str, text: str, least: int = 0, most: int = 10**18) -> int:
+def whole_number(name: str, text: str, least: int = 0, most: int = 10**18 - 1) -> int:
     """The number that a parameter gives. Raises InputNotValid."""
     if _DIGITS.fullmatch(text) and least <= (number := int(text)) <= most:
         return number
     raise InputNotValid(f"{name} is not a number from {least} to {most}")
 
 
+def one_of(name: str, text: str, *choices: str) -> str:
+    """What a parameter chooses. Raises InputNotValid."""
+    if text in choices:
+        return text
+    raise InputNotValid(f"{name} is not {' or '.join(choices)}")
+
+
 def moment(name: str, text: str) -> datetime:
     """The time that a parameter gives (RFC 3339), in UTC. Raises InputNotValid."""
-    if _MOMENT.fullmatch(text):
-        try:
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise InputNotValid(f"{name} is not a time with a zone, such as 2026-01-31T12:00:00Z (in a URL write + as %2B)")
+    try:
+        return parse_time(text)
+    except ValueError:
+        hint = "such as 2026-01-31T12:00:00Z (in a URL write + as %2B)"
+        raise InputNotValid(f"{name} is not a time with a zone, {hint}") from None
 
 
 def next_page(path: str, **parameters: str | None) -> Header:

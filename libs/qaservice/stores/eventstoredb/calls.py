@@ -29,7 +29,10 @@ T = TypeVar("T")
 _LONGEST_APPEND = 2.0  # seconds: the server's own time limit for a write
 _MOST_CALLS = 80  # at once; the server takes 100 on a connection (Kestrel's default), and subscriptions need some
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
-_PAGE_EVENTS, _PAGE_BYTES = 256, 1024 * 1024
+_PAGE_BYTES = 1024 * 1024
+
+PAGE_EVENTS = 256
+"""What a read of many events asks for at a time."""
 
 
 class EventStoreDb:
@@ -108,15 +111,21 @@ class EventStoreDb:
         return found[0] if found else None
 
     async def events(
-        self, stream: str, deadline: float, *, start: int = 0, backwards: bool = False, limit: int = _PAGE_EVENTS
+        self,
+        stream: str,
+        deadline: float,
+        *,
+        start: int | None = None,
+        backwards: bool = False,
+        limit: int = PAGE_EVENTS,
     ) -> Sequence[RecordedEvent]:
-        """Some of the stream's events, at least one: forwards from the number `start`, which must exist, or backwards
-        from the last. Empty: there is no such stream. Raises LogUnavailable."""
+        """Some of the stream's events, at least one, from the number `start` on, by default from the first, backwards
+        from the last. Forwards it must exist; backwards a higher one than the last means the last. Empty: there is no
+        such stream. Raises LogUnavailable."""
 
         async def call(client: Client, timeout: float) -> Sequence[RecordedEvent]:
-            from_ = None if backwards else start
             reading = client.read_stream(
-                stream, stream_position=from_, backwards=backwards, limit=limit, timeout=timeout
+                stream, stream_position=start, backwards=backwards, limit=limit, timeout=timeout
             )
             try:
                 found = await gathered(await reading)

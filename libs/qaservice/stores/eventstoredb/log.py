@@ -13,15 +13,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from esdbclient import RecordedEvent
-
 from qaservice.domain.answers import Event
 from qaservice.domain.codec import stream_name
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, Refused, Unavailable
 from qaservice.domain.idempotency import MEMBER, WINDOW, remembers
 from qaservice.domain.recent import Decide, Recent, Remembered
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
+from qaservice.stores.eventstoredb.calls import PAGE_EVENTS, EventStoreDb, pauses
 from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb.events import checked_prefix, new_event, position_of, recorded, store_stream
 from qaservice.stores.eventstoredb.hints import Hints
@@ -86,21 +84,26 @@ class EventStoreDbLog:
         event = await self._database.last_event(stream_name(self._prefix, key), self._deadline())
         return None if event is None else recorded(self._prefix, event)
 
-    async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
-        """See AnswerLog.history. It goes up to the event that was the last when it began: a page that is too short is
-        then known from the end."""
+    async def at(self, key: str, revision: int) -> Recorded | None:
+        """See AnswerLog.at. Backwards: what is read from beyond the stream's end is its last event, not nothing, which
+        could also be a read that was cut off."""
+        found = await self._database.events(
+            stream_name(self._prefix, key), self._deadline(), start=revision, backwards=True, limit=1
+        )
+        return recorded(self._prefix, found[0]) if found and found[0].stream_position == revision else None
+
+    async def history(self, key: str, revisions: range) -> AsyncGenerator[Sequence[Recorded], None]:
+        """See AnswerLog.history."""
         stream = stream_name(self._prefix, key)
-        last = await self._database.last_event(stream, self._deadline())
-        following = 0
-        while last is not None and following <= last.stream_position:
-            if following == last.stream_position:
-                page: Sequence[RecordedEvent] = [last]
-            else:
-                page = await self._database.events(stream, self._deadline(), start=following)
-            if not page:
-                raise LogUnavailable(f"stream {stream!r} was deleted while it was read")
+        while revisions:
+            first, limit = revisions[0], min(len(revisions), PAGE_EVENTS)
+            page = await self._database.events(
+                stream, self._deadline(), start=first, backwards=revisions.step < 0, limit=limit
+            )
+            if not page or page[0].stream_position != first:
+                raise LogUnavailable(f"stream {stream!r} holds no event {first} any more")
             yield [recorded(self._prefix, event) for event in page]
-            following = page[-1].stream_position + 1
+            revisions = revisions[len(page) :]
 
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""

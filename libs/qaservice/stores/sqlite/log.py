@@ -17,7 +17,8 @@ from qaservice.stores.sqlite.file import open_in_memory
 from qaservice.stores.sqlite.reader import Reader
 from qaservice.stores.sqlite.writer import LoopWriter, ThreadWriter
 
-_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision > ? ORDER BY revision"
+_AT = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision = ?"
+_HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision BETWEEN ? AND ? ORDER BY revision"
 _FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position"
 _END = "SELECT max(position) FROM events"
 _STORE_ID = "SELECT id FROM store"
@@ -56,15 +57,21 @@ class SqliteLog:
         row = self._reader.row(LAST, (key,))
         return None if row is None else recorded(row)
 
-    async def history(self, key: str) -> AsyncGenerator[Sequence[Recorded], None]:
+    async def at(self, key: str, revision: int) -> Recorded | None:
+        """See AnswerLog.at."""
+        row = self._reader.row(_AT, (key, revision))
+        return None if row is None else recorded(row)
+
+    async def history(self, key: str, revisions: range) -> AsyncGenerator[Sequence[Recorded], None]:
         """See AnswerLog.history."""
-        after = START
-        complete = False
-        while not complete:
-            rows, complete = self._reader.page(_HISTORY, (key, after), _HISTORY_PAGE)
-            if rows:
-                yield [recorded(row) for row in rows]
-                after = rows[-1][_REVISION]
+        sql = _HISTORY if revisions.step > 0 else f"{_HISTORY} DESC"
+        while revisions:
+            bounds = sorted((revisions[0], revisions[-1]))
+            rows, _ = self._reader.page(sql, (key, *bounds), _HISTORY_PAGE)
+            if not rows or rows[0][_REVISION] != revisions[0]:
+                raise LogUnavailable(f"the log holds no revision {revisions[0]} of {key!r} any more")
+            yield [recorded(row) for row in rows]
+            revisions = revisions[len(rows) :]
 
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""

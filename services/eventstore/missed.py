@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from qaservice.domain.cursor import NO_REVISION, Cursor
 from qaservice.domain.errors import LogUnavailable
-from qaservice.domain.recorded import Position, Recorded
+from qaservice.domain.recorded import Position
 from services.eventstore.changes import Change, Page, Wanted, change_of
 from services.eventstore.ports import AnswerLog, EventFeed
 from services.eventstore.tail import Tail, pauses
@@ -55,7 +55,7 @@ class Missed:
             return ()
         first = max(known.revision, 0)
         async with aclosing(self._library.log.history(key, first, last.revision)) as pages:
-            page: Sequence[Recorded] = await anext(pages, ())
+            page = await anext(pages, None) or ()
         if known.revision != NO_REVISION and not (page and page[0].position == known.position):
             self._known = Cursor(known.store, known.position)  # of another answer: look from the start
             return ()

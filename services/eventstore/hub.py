@@ -15,6 +15,7 @@ from services.eventstore.tail import Tail
 from services.eventstore.watch import Live, Watch
 
 _LINGER_SECONDS = 30.0
+_PATIENCE_SECONDS = 8.0
 
 Since = Cursor | Literal["start", "now"]
 
@@ -35,7 +36,7 @@ class Hub:
         self._tail: Tail | None = None
         self._live = Live()
         self._watches: set[Watch] = set()
-        self._end = Joined(self._find_end)
+        self._ask = Joined(self._find_place)
         self._resting: asyncio.TimerHandle | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -48,11 +49,11 @@ class Hub:
             raise TooManyWatchers(f"{self.watchers} watch already")
         self.watchers += 1
         try:
-            end = await self._end()
+            now = await self._now()
             tail = self._tail
             if tail is None or self._closed:
                 raise LogUnavailable("the log was replaced just now, or this process is about to end")
-            watch = Watch(wanted, _place(since, tail.store, end), tail, self._library, self._live, self._heartbeat)
+            watch = Watch(wanted, _place(since, tail.store, now), tail, self._library, self._live, self._heartbeat)
         except BaseException:
             self.watchers -= 1
             self._rest_soon()
@@ -80,15 +81,23 @@ class Hub:
         self._stop_following()
         await asyncio.gather(*self._stopping)
 
-    async def _find_end(self) -> Position:
-        """The log's end. From here on the tail follows it."""
+    async def _now(self) -> Position:
+        """A place behind all that was written before this was called. Raises LogUnavailable."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._ask()
+        except TimeoutError:
+            raise LogUnavailable("the log has not said in time where it ends") from None
+
+    async def _find_place(self) -> Position:
+        """The place behind all that is written. The tail follows the log from here, or from further back."""
         if self._tail is not None:
-            return await self._feed.end()
+            return await self._feed.now()
         store = await self._feed.store_id()
-        end = await self._feed.end()
+        now = await self._feed.now()
         if not self._closed:
-            self._tail = Tail(self._feed, store, end, self._live.deliver, self._replaced)
-        return end
+            self._tail = Tail(self._feed, store, now, self._live.deliver, self._replaced)
+        return now
 
     def _replaced(self, error: LogReplaced) -> None:
         """Everybody has to come again, and learns then that his cursor is of another log."""
@@ -116,9 +125,9 @@ class Hub:
             self._tail = None
 
 
-def _place(since: Since, store: UUID, end: Position) -> Cursor:
-    """Where a watch begins, in the log `store` that ends at `end`. Raises InputNotValid."""
+def _place(since: Since, store: UUID, now: Position) -> Cursor:
+    """Where a watch begins, in the log `store` that ends at `now`. Raises InputNotValid."""
     if isinstance(since, Cursor):
-        since.require(store, end)
+        since.require(store, now)
         return since
-    return Cursor(store, START if since == "start" else end)
+    return Cursor(store, START if since == "start" else now)

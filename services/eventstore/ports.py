@@ -51,8 +51,9 @@ class EventFeed(Protocol):
         """The log's own name, made once with it."""
         ...
 
-    async def end(self) -> Position:
-        """The position of the last event of ours; START where there is none."""
+    async def now(self) -> Position:
+        """A place behind every event of ours that is stored by now, found quickly whatever else the log holds; START
+        where there is nothing."""
         ...
 
     async def holds(self, checkpoint: Checkpoint) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import chain
 from uuid import uuid4
 
 import pytest
@@ -32,7 +33,7 @@ async def test_from_every_place_of_a_history_on_comes_the_rest_of_it(
     keys = [f"{before}-{letter}" for letter in "aäb"]
     async with a_hub(answer_log, feed) as first:
         await first.watch(ALL, "now")
-        history = await a_history(answer_log, keys, 30)
+        history = await a_history(answer_log, keys, 16)
         await seen(first, ALL, "start", len(history))
         store = await feed.store_id()
         async with a_hub(answer_log, feed) as second:
@@ -46,9 +47,7 @@ async def test_from_every_place_of_a_history_on_comes_the_rest_of_it(
                     assert await seen(hub, wanted, Cursor(store, recorded.position), len(rest)) == rest
 
 
-async def test_who_watches_from_now_on_sees_what_is_written_from_now_on(
-    answer_log: AnswerLog, feed: EventFeed
-) -> None:
+async def test_who_watches_from_now_on_sees_what_is_written_from_now_on(answer_log: AnswerLog, feed: EventFeed) -> None:
     key = a_key()
     await created(answer_log, key)
     async with a_hub(answer_log, feed) as hub:
@@ -109,7 +108,7 @@ async def test_racing_writers_and_watchers_that_come_and_go_leave_no_gap_and_no_
         written = await asyncio.gather(*map(write, keys))
         got = await watching
     assert got[: len(keys)] == written
-    everything = sorted(sum(written, []), key=lambda recorded: recorded.position)
+    everything = sorted(chain.from_iterable(written), key=lambda recorded: recorded.position)
     assert got[-2:] == [everything, everything]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Header, Query
 from fastapi.routing import APIRoute
-from fastapi.sse import EventSourceResponse
+from starlette.responses import Response
 
 from qaservice.domain.codec import CREATED, answer_json, type_of, value_of
 from qaservice.domain.cursor import Cursor, parse_cursor
@@ -62,7 +62,7 @@ def watch_routes(hub: Hub, limits: Limits) -> list[APIRoute]:
     documented = _STREAM | error_replies(400, 503, unavailable="Too many watchers")
 
     def route(path: str, handler: Callable[..., Awaitable[EventStream]]) -> APIRoute:
-        more: dict[str, Any] = {"response_class": EventSourceResponse, "responses": documented, "tags": ["answers"]}
+        more: dict[str, Any] = {"response_class": Response, "responses": documented, "tags": ["answers"]}
         return DirectRoute("GET", path, handler, **more)
 
     return [route("/answers/{key}/watch", watch_answer), route("/watch", watch_answers)]

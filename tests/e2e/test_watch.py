@@ -31,7 +31,7 @@ class Service:
     def start(self, **variables: str) -> Process:
         """Wait until it is ready."""
         flags = self.flags or ["eventstore"]
-        self.process = self.machine.start(*flags, **self.variables, **variables)
+        self.process = self.machine.start(*flags, **{"WATCH_HEARTBEAT": "0.2"} | self.variables | variables)
         return self.process
 
 
@@ -70,11 +70,12 @@ def test_watchers_of_a_service_that_is_killed_again_and_again_see_every_change_o
     writer = threading.Thread(target=write)
     with watching(of_one, of_all):
         writer.start()
+        eventually(lambda: len(of_one.got) > 20)
         for _ in range(3):
-            wanted = len(of_one.got) + 20
-            eventually(lambda wanted=wanted: len(of_one.got) > wanted)  # type: ignore[misc]
             service.process.kill()
+            before = len(of_one.got)
             service.start()
+            eventually(lambda before=before: len(of_one.got) > before + 20)  # type: ignore[misc]
         stopped = True
         writer.join()
         histories = {key: service.process.get(f"/answers/{key}/history").json() for key in keys}
@@ -99,7 +100,7 @@ def test_what_is_written_after_the_head_has_arrived_is_delivered(service: Servic
 
 
 def test_a_stream_begins_with_the_time_to_come_back_and_a_place_and_gives_signs_of_life(service: Service) -> None:
-    process = service.start(WATCH_HEARTBEAT="0.2")
+    process = service.start()
     key = a_key()
     with process.connect() as connection:
         connection.sendall(request("GET", f"/answers/{key}/watch"))

@@ -45,7 +45,7 @@ def import_(
     _run(lambda settings, shown: import_from(file, settings, sqlite, shown))
 
 
-def _run(work: "Callable[[Settings, Progress], Coroutine[Any, Any, None]]") -> None:
+def _run(work: "Callable[[Settings, Progress], Coroutine[Any, Any, str]]") -> None:
     import asyncio
 
     from qaservice.domain.errors import QaserviceError
@@ -53,5 +53,7 @@ def _run(work: "Callable[[Settings, Progress], Coroutine[Any, Any, None]]") -> N
     from services.backup.file import BadBackup
     from services.backup.progress import progress
 
-    with one_line_for(QaserviceError, BadSettings, BadBackup), progress() as shown:
-        asyncio.run(work(load(), shown))
+    with one_line_for(QaserviceError, BadSettings, BadBackup):
+        with progress() as shown:
+            words = asyncio.run(work(load(), shown))
+        said(words, 0)

@@ -1,5 +1,6 @@
 """Export: every event of a log up to now, as lines."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from hashlib import sha256
@@ -39,6 +40,7 @@ async def events_up_to(feed: EventFeed, end: Position) -> AsyncGenerator[Sequenc
             page = [_readable(event) for event in batch.events if event.position <= end]
             if page:
                 yield page
+                await asyncio.sleep(0)  # a file is read without waiting for it: let Ctrl-C be heard
             if batch.end >= end or (batch.events and batch.events[-1].position >= end):
                 return
 

@@ -1,5 +1,6 @@
 """Import: the events of a backup into a log that is empty, or holds the first of them already."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ async def import_(backup: Backup, found: Held, sink: EventSink, stored: Callable
         await sink.add(batch, previous)
         added += len(batch)
         stored(len(found) + added, backup.count)
+        await asyncio.sleep(0)  # let Ctrl-C be heard
     return added
 
 

@@ -60,7 +60,7 @@ def event_on(line: bytes) -> Recorded:
             "type": str(type_),
             "value": str(value),
             "metadata": dict(metadata),
-        } if revision >= 0:
+        } if revision >= 0 and not isinstance(revision, bool):
             (key + value).encode()  # JSON's escapes allow lone surrogates; a UnicodeEncodeError is a ValueError
             return Recorded(event_of(type_, key, value), revision, START, UUID(id), parse_time(time), metadata)
         case _:

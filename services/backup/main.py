@@ -15,22 +15,22 @@ from services.backup.export import export
 from services.backup.file import checked
 from services.backup.importing import held, import_
 from services.backup.progress import Progress
-from services.exits import said
 
 
-async def export_to(output: BinaryIO, settings: Settings, folder: Path | None, shown: Progress) -> None:
-    """Write the backup of the log to `output`. Raises BadSettings, OSError, and what `export` raises."""
+async def export_to(output: BinaryIO, settings: Settings, folder: Path | None, shown: Progress) -> str:
+    """Write the backup of the log to `output`. What was done, in words. Raises BadSettings, OSError, and what `export`
+    raises."""
     async with AsyncExitStack() as stack:
         feed = stores.event_feed(settings, folder)
         stack.push_async_callback(feed.close)
         count = await export(feed, output.write, lambda at, end, n: shown(at, end, f"exported {n:,} events"))
         output.flush()
-    said(f"exported {count:,} events", 0)
+    return f"exported {count:,} events"
 
 
-async def import_from(name: str, settings: Settings, folder: Path | None, shown: Progress) -> None:
-    """Bring the backup in the file `name` (`-`: standard input) into the log. Raises BadSettings, BadBackup, OSError,
-    and what `held` and `import_` raise."""
+async def import_from(name: str, settings: Settings, folder: Path | None, shown: Progress) -> str:
+    """Bring the backup in the file `name` (`-`: standard input) into the log. What was done, in words. Raises
+    BadSettings, BadBackup, OSError, and what `held` and `import_` raise."""
     async with AsyncExitStack() as stack:
         backup = checked(stack.enter_context(_opened(name)), lambda at, end: shown(at, end, "checking"))
         sink = await stores.event_sink(settings, folder)
@@ -40,7 +40,7 @@ async def import_from(name: str, settings: Settings, folder: Path | None, shown:
         await feed.store_id()
         found = await held(backup, feed, sink.disorder)
         added = await import_(backup, found, sink, lambda at, end: shown(at, end, f"imported {at:,} events"))
-    said(f"imported {added:,} events" + (f", {len(found):,} were there already" if len(found) else ""), 0)
+    return f"imported {added:,} events" + (f", {len(found):,} were there already" if len(found) else "")
 
 
 def _opened(name: str) -> BinaryIO:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Client"
 _PAGE = 1000
-_MOST_ROUNDS = 10
 
 
 @app.command(rich_help_panel=PANEL)
@@ -35,7 +34,7 @@ def get(
 ) -> None:
     """Print the value of an answer."""
     from services.client import show
-    from services.client.http import path_of
+    from services.client.answers import path_of
 
     from_log = current or as_of is not None
     with _at(url if from_log else read_url(read, url), timeout) as server:
@@ -57,37 +56,34 @@ def put(
     timeout: Timeout = TIMEOUT,
 ) -> None:
     """Create an answer, or update it."""
-    from services.client.http import idempotency, path_of
+    from services.client import answers
 
     with _at(url, timeout) as server:
         text = sys.stdin.buffer.read().decode().removesuffix("\n") if value == "-" else value
-        headers = idempotency()
         if if_match is None:
-            reply = _put(server, {"key": key, "value": text}, headers)
+            _show_done(answers.put(server, key, text), key, json)
         else:
-            reply = server.write("PATCH", path_of(key), {"value": text}, headers | {"If-Match": f'"{if_match}"'})
-        _show_done(reply, key, json)
+            _show_done(answers.update(server, key, text, if_match), key, json)
 
 
 @app.command(rich_help_panel=PANEL)
 def delete(key: Key, if_match: IfMatch = None, json: Json = False, url: Url = URL, timeout: Timeout = TIMEOUT) -> None:
     """Delete an answer; its history stays."""
-    from services.client.http import idempotency, path_of
+    from services.client import answers
 
     with _at(url, timeout) as server:
-        condition = {} if if_match is None else {"If-Match": f'"{if_match}"'}
-        _show_done(server.write("DELETE", path_of(key), None, idempotency() | condition), key, json)
+        _show_done(answers.delete(server, key, if_match), key, json)
 
 
 @app.command(rich_help_panel=PANEL)
 def history(key: Key, json: Json = False, url: Url = URL, timeout: Timeout = TIMEOUT) -> None:
     """Show every event of an answer, oldest first."""
     from services.client import show
-    from services.client.http import path_of
+    from services.client.answers import pages, path_of
 
     rows = show.Rows(revision=8, time=27, event=7, value=None)
     with _at(url, timeout) as server:
-        for page in _pages(server, f"{path_of(key)}/history", {"limit": _PAGE, "include": "meta"}):
+        for page in pages(server, f"{path_of(key)}/history", {"limit": _PAGE, "include": "meta"}):
             if json:
                 for event in page:
                     show.json_line(event)
@@ -101,10 +97,11 @@ def list_(
 ) -> None:
     """List the answers that exist, in the order of their keys."""
     from services.client import show
+    from services.client.answers import pages
 
     rows = show.Rows(key=None, value=None)
     with _at(read_url(read, url), timeout) as server:
-        for page in _pages(server, "/answers", {"limit": _PAGE, "prefix": prefix}):
+        for page in pages(server, "/answers", {"limit": _PAGE, "prefix": prefix}):
             if json:
                 for answer in page:
                     show.json_line(answer)
@@ -125,7 +122,7 @@ def watch(
 ) -> None:
     """Follow the changes of an answer, or of all that begin alike."""
     from services.client import show
-    from services.client.http import path_of
+    from services.client.answers import path_of
     from services.client.watch import changes
 
     if (key is None) == (prefix is None):
@@ -154,29 +151,6 @@ def _at(url: str, timeout: float) -> "Iterator[Server]":
             sys.exit(said(refusal, 1))
         except KeyboardInterrupt:
             sys.exit(130)
-
-
-def _put(server: "Server", answer: dict[str, str], headers: dict[str, str]) -> "httpx.Response":
-    """Create or update, whichever can be done. Others may create and delete the answer in between."""
-    from services.client.http import Refused
-
-    method = "POST"
-    for _ in range(_MOST_ROUNDS):
-        try:
-            return server.write(method, "/answers", answer, headers)
-        except Refused as error:
-            refusal = error
-            method = "PATCH" if method == "POST" else "POST"
-    raise refusal
-
-
-def _pages(server: "Server", path: str, parameters: dict[str, str | int]) -> Iterator[list[Any]]:
-    """All pages, by the links from each to the next."""
-    reply = server.read(path, parameters)
-    yield reply.json()
-    while "next" in reply.links:
-        reply = server.read(reply.links["next"]["url"])
-        yield reply.json()
 
 
 def _history_row(event: dict[str, Any]) -> tuple[str, ...]:

@@ -4,15 +4,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, repeat
-from urllib.parse import quote
-from uuid import uuid4
 
 import httpx
 
 REFUSALS = {"Key not found": 404, "Key exists": 409, "Revision does not match": 412}
 _AGAIN = (502, 503, 504)  # the first and the last come from proxies
 _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_SILENCE = 90.0  # seconds; a watch has a heartbeat every 15
+_ANSWER = 15.0  # seconds; a service answers within 10
+_SILENCE = 90.0  # of a watch, which has a heartbeat every 15
 
 Headers = Mapping[str, str]
 
@@ -70,7 +69,12 @@ class Server:
         self, method: str, path: str, parameters: Mapping[str, str | int], headers: Headers, body: object
     ) -> httpx.Response:
         request = self._client.build_request(
-            method, path, params=parameters or None, headers=headers, json=body, timeout=self._patience
+            method,
+            path,
+            params=parameters or None,
+            headers=headers,
+            json=body,
+            timeout=httpx.Timeout(_ANSWER, connect=5),
         )
         response = self._sent(request, self._patience)
         response.read()
@@ -97,16 +101,6 @@ class Server:
                 raise error from None
             time.sleep(pause)
         raise AssertionError
-
-
-def path_of(key: str) -> str:
-    """The path of an answer."""
-    return f"/answers/{quote(key, safe='')}"
-
-
-def idempotency() -> dict[str, str]:
-    """The header of a command that was not sent before."""
-    return {"Idempotency-Key": str(uuid4())}
 
 
 def _failure(response: httpx.Response) -> Refused | Trouble:

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.client.http import Refused, Server, Trouble, idempotency, path_of
+from services.client.answers import path_of, update
+from services.client.http import Refused, Server, Trouble
 
 Reply = tuple[int, dict[str, str], object] | None
 OK: Reply = (200, {"ETag": '"0"'}, {"ok": "AnswerUpdatedEvent"})
@@ -61,7 +62,7 @@ def answering(*replies: Reply) -> Iterator[Asked]:
 def written(asked: Asked, patience: float = 5) -> int:
     """The status of the reply to a command."""
     with Server(asked.url, patience) as server:
-        return server.write("PATCH", "/answers", {}, idempotency()).status_code
+        return update(server, "name", "john", 0).status_code
 
 
 def test_a_command_is_repeated_with_the_same_idempotency_key() -> None:

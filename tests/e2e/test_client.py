@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from services.client.commands import _put
-from services.client.http import Refused, Server, idempotency, path_of
+from services.client.answers import delete, put
+from services.client.http import Refused, Server
 from tests.e2e.commands import Done, environment, qaservice, refuses
 from tests.e2e.processes import COMMAND, THREE, Machine, Process, eventually, machine
 from tests.e2e.servers import free_port
@@ -114,22 +114,22 @@ def test_reads_go_to_the_read_service(here: Machine) -> None:
 def test_puts_that_race_with_each_other_and_with_deletes_all_succeed(service: Process) -> None:
     failed: list[object] = []
 
-    def put(writer: int) -> None:
+    def write(writer: int) -> None:
         with Server(service.url, 10) as server:
             for number in range(30):
                 try:
-                    _put(server, {"key": "raced", "value": f"{writer}.{number}"}, idempotency())
+                    put(server, "raced", f"{writer}.{number}")
                 except Refused as error:
                     failed.append(error)
 
-    def delete() -> None:
+    def interfere() -> None:
         with Server(service.url, 10) as server:
             while writers[0].is_alive():
                 with suppress(Refused):
-                    server.write("DELETE", path_of("raced"), None, idempotency())
+                    delete(server, "raced", None)
 
-    writers = [threading.Thread(target=put, args=(writer,)) for writer in range(4)]
-    for thread in (everybody := [*writers, threading.Thread(target=delete)]):
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+    for thread in (everybody := [*writers, threading.Thread(target=interfere)]):
         thread.start()
     for thread in everybody:
         thread.join()

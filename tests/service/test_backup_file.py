@@ -98,6 +98,7 @@ def test_a_file_to_which_something_was_added_is_refused() -> None:
     [
         {"revision": -1},
         {"revision": "0"},
+        {"revision": True},
         {"id": "no uuid"},
         {"time": "yesterday"},
         {"type": "Other"},

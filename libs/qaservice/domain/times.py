@@ -23,4 +23,6 @@ def parse_time(text: str) -> datetime:
 
 def time_text(moment: datetime) -> str:
     """The moment in UTC, with microseconds and `Z`: of one length, so that it sorts as time."""
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    m = moment.astimezone(UTC)
+    fields = (m.year, m.month, m.day, m.hour, m.minute, m.second, m.microsecond)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % fields  # noqa: UP031  half the price of isoformat, for each event

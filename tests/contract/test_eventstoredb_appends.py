@@ -8,14 +8,12 @@ from uuid import uuid4
 import pytest
 from esdbclient import NewEvent
 from esdbclient.exceptions import EventStoreDBClientException, GrpcDeadlineExceeded, ServiceUnavailable
-from esdbclient.protos.Grpc.streams_pb2 import BatchAppendResp
 
 from qaservice.domain.errors import OutcomeUnknown
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
 from tests.contract.eventstoredb_given import a_server
 from tests.given import a_key, created, eventually, history_of, updated
-from tests.standins import eventstoredb_messages as messages
 from tests.standins.eventstoredb import EventStoreDB
 from tests.standins.eventstoredb_node import StreamsNode
 
@@ -131,15 +129,6 @@ async def test_an_append_whose_caller_left_before_it_was_sent_is_not_sent(client
     leaving.cancel()
     await append(client, "stayed")
     assert [record.stream for record in server.records] == ["stayed"]
-
-
-async def test_an_answer_that_says_nothing_is_no_acknowledgement(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(messages, "answer", lambda *_: BatchAppendResp())
-    with pytest.raises(EventStoreDBClientException) as failed:
-        await append(client)
-    assert isinstance(outcome_of(failed.value), OutcomeUnknown)
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "end", "wrong-leader", "lost-and-cut"])

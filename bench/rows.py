@@ -55,5 +55,15 @@ def compared(
 
 def by_cpu(rows: Sequence[Row]) -> list[Row]:
     """The same, where CPU time decides however far the target is: the clock measures the servers behind."""
-    clock, cpu = sorted(rows, key=lambda row: row.unit.startswith("CPU"))
+    clock, cpu = sorted(rows, key=_is_cpu)
     return [replace(cpu, target=cpu.target or clock.target), replace(clock, target=None)]
+
+
+def by_clock(rows: Sequence[Row]) -> list[Row]:
+    """The same, where throughput decides however close the target is."""
+    clock, cpu = sorted(rows, key=_is_cpu)
+    return [replace(clock, target=cpu.target or clock.target), replace(cpu, target=None)]
+
+
+def _is_cpu(row: Row) -> bool:
+    return row.unit.startswith("CPU")

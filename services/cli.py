@@ -3,35 +3,39 @@
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qaservice.runtime.logs import LogWriter
-from qaservice.runtime.settings import BadSettings, Settings, load
+from services.backup.commands import app as backup
+from services.client.commands import app as client
+from services.exits import TROUBLE, said
+from services.flags import Sqlite
+
+if TYPE_CHECKING:
+    from qaservice.runtime.logs import LogWriter
+    from qaservice.runtime.settings import Settings
 
 app = typer.Typer(
     help="Keeps answers as events and serves them over HTTP.",
     add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 
-Sqlite = Annotated[
-    Path | None,
-    typer.Option("--sqlite", metavar="DIR", help="Keep the data in SQLite files in DIR, without any server."),
-]
+app.add_typer(client)
+app.add_typer(backup)
+
+PANEL = "Server"
 Memory = Annotated[
     bool, typer.Option("--memdb", "-memdb", help="Keep everything in memory; gone when the process ends.")
 ]
 
-Run = Callable[[Settings, LogWriter], Coroutine[Any, Any, None]]
+Run = Callable[["Settings", "LogWriter"], Coroutine[Any, Any, None]]
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def eventstore(sqlite: Sqlite = None) -> None:
     """Take writes and answer history, on port 8080."""
     from services.eventstore.main import run
@@ -39,7 +43,7 @@ def eventstore(sqlite: Sqlite = None) -> None:
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def projector(sqlite: Sqlite = None) -> None:
     """Keep the read model, with health on port 8082."""
     from services.projector.main import run
@@ -47,7 +51,7 @@ def projector(sqlite: Sqlite = None) -> None:
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def projection(sqlite: Sqlite = None) -> None:
     """Answer reads from the read model, on port 8081."""
     from services.projection.main import run
@@ -55,7 +59,7 @@ def projection(sqlite: Sqlite = None) -> None:
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command()
+@app.command(rich_help_panel=PANEL)
 def monolith(sqlite: Sqlite = None, memdb: Memory = False) -> None:
     """Run the three in one process, on 8080 and 8081.
 
@@ -72,6 +76,7 @@ def _run(start: Run) -> None:
     """Run a process to its end. Exit code 2: it can't start as it was told; 1: a part of it failed."""
     from qaservice.runtime import logs as log_lines
     from qaservice.runtime.serve import CannotListen, PartFailed, run
+    from qaservice.runtime.settings import BadSettings, load
 
     try:
         settings = load()
@@ -81,16 +86,9 @@ def _run(start: Run) -> None:
         finally:
             logs.close()
     except (BadSettings, CannotListen) as error:
-        sys.exit(_said(error, 2))
+        sys.exit(said(error, TROUBLE))
     except PartFailed as error:
-        sys.exit(_said(error, 1))
-
-
-def _said(error: Exception, code: int) -> int:
-    with suppress(OSError):  # nobody has to listen
-        for line in str(error).splitlines():
-            os.write(2, f"qaservice: {line}\n".encode())
-    return code
+        sys.exit(said(error, 1))
 
 
 def _open_standard_streams() -> None:

@@ -11,11 +11,13 @@ from qaservice.runtime.settings import BadSettings, Settings
 if TYPE_CHECKING:
     from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
     from qaservice.stores.eventstoredb.log import EventStoreDbLog
+    from qaservice.stores.eventstoredb.sink import EventStoreDbSink
     from qaservice.stores.mongodb.answers import MongoAnswers
     from qaservice.stores.mongodb.read_model import MongoReadModel
     from qaservice.stores.sqlite.answers import SqliteAnswers
     from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
     from qaservice.stores.sqlite.read_model import SqliteReadModel
+    from qaservice.stores.sqlite.sink import SqliteSink
 
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
@@ -47,6 +49,22 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
         return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
+async def event_sink(settings: Settings, folder: Path | None) -> "SqliteSink | EventStoreDbSink":
+    """The log that takes over events of another; its file is made where it is missing. Raises BadSettings,
+    LogUnavailable."""
+    if folder is not None:
+        from qaservice.stores.sqlite.sink import SqliteSink
+
+        in_file = SqliteSink(folder / "events.sqlite", settings.store_timeout)
+        await in_file.open()
+        return in_file
+    uri = settings.eventstore()
+    from qaservice.stores.eventstoredb.sink import EventStoreDbSink
+
+    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        return EventStoreDbSink(uri, settings.eventstore_prefix, settings.store_timeout)
+
+
 def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | MongoReadModel":
     """The read model to keep: in `folder`, or MongoDB. Raises BadSettings."""
     if folder is not None:
@@ -73,6 +91,14 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
         return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
 
 
+async def log_and_feed(
+    settings: Settings, folder: Path | None
+) -> "tuple[SqliteLog | EventStoreDbLog, SqliteFeed | EventStoreDbFeed]":
+    """The log for one process that writes and follows it. Raises BadSettings."""
+    log = await answer_log(settings, folder)
+    return log, event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
+
+
 class Together(NamedTuple):
     """All stores of one process."""
 
@@ -84,8 +110,7 @@ class Together(NamedTuple):
 
 async def together(settings: Settings, folder: Path | None) -> Together:
     """Log and read model for one process that writes, follows and reads them. Raises BadSettings."""
-    log = await answer_log(settings, folder)
-    feed = event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
+    log, feed = await log_and_feed(settings, folder)
     return Together(log, feed, read_model(settings, folder), answers(settings, folder))
 
 

@@ -49,7 +49,7 @@ async def client() -> AsyncIterator[Client]:
 
 
 async def append(client: Client) -> int:
-    return await client.append(uuid4().hex, None, NewEvent(type="Some", data=b"{}"), 5)
+    return await client.append(uuid4().hex, None, [NewEvent(type="Some", data=b"{}")], 5)
 
 
 async def outcome(client: Client) -> type[Exception]:

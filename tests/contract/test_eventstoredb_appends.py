@@ -50,7 +50,7 @@ async def client(server: EventStoreDB) -> AsyncIterator[Client]:
 
 
 async def append(client: Client, stream: str = "", *, timeout: float = 5) -> int:
-    return await client.append(stream or uuid4().hex, None, NewEvent(type="Some", data=b"{}"), timeout)
+    return await client.append(stream or uuid4().hex, None, [NewEvent(type="Some", data=b"{}")], timeout)
 
 
 async def test_appends_share_one_call(client: Client, opened: list[object]) -> None:

@@ -34,7 +34,7 @@ class Server:
     """A server on a port of its own, which keeps its data through `kill` and `start`."""
 
     def __init__(self, scheme: str, run: Callable[[int], AbstractContextManager[Any]]) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._run = run
         self._running = ExitStack()
         self.uri = f"{scheme}://127.0.0.1:{self._port}"
@@ -178,7 +178,8 @@ def heals(installation: Installation, *processes: Process) -> None:
     eventually(installation.agrees)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     while True:
         with socket.socket() as probe:
             try:

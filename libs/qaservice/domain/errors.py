@@ -2,6 +2,8 @@
 
 QaserviceError
 ├── UndecodableEvent         the log holds an event that this program can't read
+├── TooManyWatchers          as many watch as may; the same call may succeed later
+├── WatcherTooSlow           a watcher has not taken for long what was sent to it
 ├── Refused                  the command or question broke a rule; nothing was stored
 │   ├── InputNotValid        a key, a value or a parameter is not what it may be
 │   │   └── TooLarge         … because it is too big
@@ -9,6 +11,7 @@ QaserviceError
 │   │   └── MustNotExist     … where the client said so
 │   ├── KeyNotFound          no such answer: never created, or deleted
 │   ├── RevisionDiffers      the answer is not at a revision that the client named
+│   ├── DoesNotFollow        events of another log are not the next ones of this one
 │   └── IdempotencyKeyReused the idempotency key stood with another value
 └── Unavailable              no answer to the question now; the same call may succeed later
     ├── LogUnavailable       the log can't be reached or can't write; nothing was stored
@@ -25,6 +28,14 @@ class QaserviceError(Exception):
 
 class UndecodableEvent(QaserviceError):
     """The log holds an event that this program can't read."""
+
+
+class TooManyWatchers(QaserviceError):
+    """As many watch as may."""
+
+
+class WatcherTooSlow(QaserviceError):
+    """A watcher has not taken for long what was sent to it."""
 
 
 class Refused(QaserviceError):
@@ -55,6 +66,10 @@ class KeyNotFound(Refused):
 
 class RevisionDiffers(Refused):
     """The answer is not at a revision that the client named."""
+
+
+class DoesNotFollow(Refused):
+    """Events of another log can't be taken over: they are not the next ones of this one."""
 
 
 class IdempotencyKeyReused(Refused):

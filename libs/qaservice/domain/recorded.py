@@ -1,11 +1,12 @@
 """What a log hands out: events with their place in it, and the answer of an append."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from qaservice.domain.answers import Event
+from qaservice.domain.errors import DoesNotFollow
 
 Position = int
 """A place in the whole log. Grows with every event, may have gaps, compares by order only."""
@@ -55,3 +56,14 @@ class Batch:
     events: Sequence[Recorded | Undecodable]
     end: Position
     at_end: bool
+
+
+def runs_by_key(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
+    """The events of each key, in their order. Raises DoesNotFollow where their revisions have a gap."""
+    runs: dict[str, list[Recorded]] = {}
+    for event in events:
+        run = runs.setdefault(event.event.key, [])
+        if run and event.revision != run[-1].revision + 1:
+            raise DoesNotFollow(f"revision {event.revision} of {event.event.key!r} follows {run[-1].revision}")
+        run.append(event)
+    return runs

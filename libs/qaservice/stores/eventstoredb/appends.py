@@ -5,6 +5,7 @@ the stream ends it for all appends under way, and says of none of them what came
 """
 
 import asyncio
+from collections.abc import Sequence
 from itertools import count
 from uuid import UUID
 
@@ -34,14 +35,19 @@ class Appends:
         self._closed = False
 
     async def append(
-        self, connection: AsyncESDBConnection, stream: str, expected: int | None, event: NewEvent, timeout: float
+        self,
+        connection: AsyncESDBConnection,
+        stream: str,
+        expected: int | None,
+        events: Sequence[NewEvent],
+        timeout: float,
     ) -> int:
         """See Client.append. Raises EventStoreDBClientException, as the client's own call does, and InternalError where
         the server's answer proves nothing."""
         current_version = StreamState.NO_STREAM if expected is None else expected
         id = next(self._ids)
         streams = connection.streams
-        request = streams._construct_batch_append_req(stream, current_version, [event], id, timeout)
+        request = streams._construct_batch_append_req(stream, current_version, events, id, timeout)
         answer = await self._stream(connection).answer(id.int, request, timeout)
         # An internal error has no details, as an answer has that proves that nothing is stored (EventStoreDB 24.10
         # source: Streams.BatchAppend, Status).

@@ -57,17 +57,22 @@ class EventStoreDb:
         return 0 if self._client is None else self._client.count_losses()
 
     async def append(
-        self, stream: str, expected: int | None, event: NewEvent, deadline: float, sending: Callable[[], None]
+        self,
+        stream: str,
+        expected: int | None,
+        events: Sequence[NewEvent],
+        deadline: float,
+        sending: Callable[[], None] = lambda: None,
     ) -> int:
-        """Append one event behind the event number `expected` (None: to a new stream); its position, 0 where the server
-        told none. One try; `sending` is called when it goes out.
+        """Append events, all or none, behind the event number `expected` (None: to a new stream); the last one's
+        position, 0 where the server told none. One try; `sending` is called when it goes out.
 
         Raises WrongRevision, NotStored, LogUnavailable (for good), TooLarge, OutcomeUnknown.
         """
 
         async def call(client: Client) -> int:
             sending()
-            return await client.append(stream, expected, event, patience(deadline, _LONGEST_APPEND))
+            return await client.append(stream, expected, events, patience(deadline, _LONGEST_APPEND))
 
         try:
             return (await self._try(call))[0]

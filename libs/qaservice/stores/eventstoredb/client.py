@@ -7,7 +7,7 @@ know; it sends user and password as they stand in the URI, with their escapes.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -56,10 +56,10 @@ class Client(AsyncEventStoreDBClient):
             self._losses += 1
         return self._losses
 
-    async def append(self, stream: str, expected: int | None, event: NewEvent, timeout: float) -> int:
+    async def append(self, stream: str, expected: int | None, events: Sequence[NewEvent], timeout: float) -> int:
         """`append_to_stream`, tried once, on the stream of all appends: its commit position, 0 where the server told
         none. `expected` None: there is no such stream yet."""
-        return await self._appends.append(self._connection, stream, expected, event, timeout)
+        return await self._appends.append(self._connection, stream, expected, events, timeout)
 
     async def reconnect(self, grpc_target: str | None = None) -> None:
         """Called by whoever finds the server gone, or not the leader: nothing to be done."""

@@ -10,7 +10,7 @@ from qaservice.domain.answers import Event
 from qaservice.domain.codec import decode, encode, key_of_stream, stream_name
 from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
-from qaservice.domain.times import parse_time
+from qaservice.domain.times import parse_time, time_text
 
 # NOTE: stored. The stream whose first event's id is the log's store id; one for each prefix.
 _STORE_STREAMS = "qaservice.store-"
@@ -43,6 +43,11 @@ def new_event(event: Event, id: UUID, metadata: Mapping[str, object]) -> NewEven
     return NewEvent(type=type_, data=data, metadata=json.dumps(metadata).encode() if metadata else b"", id=id)
 
 
+def brought_over(recorded: Recorded) -> NewEvent:
+    """An event of another log, to be appended with the time at which it was recorded there."""
+    return new_event(recorded.event, recorded.id, {**recorded.metadata, _TIME: time_text(recorded.time)})
+
+
 def recorded(prefix: str, event: RecordedEvent) -> Recorded:
     """A stored event of ours. Raises UndecodableEvent."""
     try:
@@ -55,7 +60,7 @@ def recorded(prefix: str, event: RecordedEvent) -> Recorded:
         if not isinstance(metadata, dict):
             raise ValueError("the metadata is not an object")  # noqa: TRY004
         # What was brought over from another log was recorded there.
-        time = parse_time(str(metadata[_TIME])) if _TIME in metadata else event.recorded_at
+        time = parse_time(str(metadata.pop(_TIME))) if _TIME in metadata else event.recorded_at
         return Recorded(ours, event.stream_position, position_of(event), event.id, time, metadata)
     except (ValueError, RecursionError) as error:
         place = f"event {event.stream_position} of stream {event.stream_name!r}"

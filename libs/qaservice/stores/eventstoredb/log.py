@@ -185,7 +185,7 @@ class EventStoreDbLog:
         while True:
             was_in_doubt = command.in_doubt
             try:
-                position = await self._database.append(command.stream, expected, new, command.deadline, command.sent)
+                position = await self._database.append(command.stream, expected, [new], command.deadline, command.sent)
             except OutcomeUnknown as trouble:
                 command.trouble = str(trouble)
             except (WrongRevision, LogUnavailable) as trouble:

@@ -29,7 +29,7 @@ class StoreId:
         pause = pauses()
         while (found := await self.stored(deadline)) is None:
             try:
-                await self._database.append(self._stream, None, event, deadline, lambda: None)
+                await self._database.append(self._stream, None, [event], deadline)
             except (WrongRevision, NotStored, OutcomeUnknown):
                 await asyncio.sleep(next(pause))
         return found

@@ -16,10 +16,9 @@ from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.idempotency import WINDOW
 from qaservice.domain.recent import Decide, Recent
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.sqlite.events import LAST, REMEMBERED, moment, recorded
+from qaservice.stores.sqlite.events import INSERT, LAST, REMEMBERED, moment, recorded
 
 _STORE_AND_LAST_TIME = "SELECT id, (SELECT time FROM events ORDER BY position DESC LIMIT 1) FROM store"
-_INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"
 
 Outcome = Appended | Exception | None
 
@@ -81,6 +80,6 @@ def _append(connection: sqlite3.Connection, command: Command, decide: Decide, st
         return Appended(event, store, replayed=True)
     metadata = json.dumps(command.metadata) if command.metadata else None
     values = (command.key, revision, command.id.bytes, now, type_of(event), metadata, value_of(event))
-    position = connection.execute(_INSERT, values).lastrowid
+    position = connection.execute(INSERT, values).lastrowid
     assert position is not None
     return Appended(Recorded(event, revision, position, command.id, moment(now), command.metadata), store)

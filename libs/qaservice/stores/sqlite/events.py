@@ -36,6 +36,7 @@ SELECT {COLUMNS} FROM events
 WHERE key = ? AND json_valid(metadata) AND json_extract(metadata, '$.idempotency.key') = ? AND revision > ?
 ORDER BY revision DESC
 """
+INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"
 LAST = f"SELECT {COLUMNS} FROM events WHERE key = ? ORDER BY revision DESC LIMIT 1"
 
 Row = Sequence[Any]
@@ -77,3 +78,8 @@ def _legible(key: bytes) -> str:
 def moment(microseconds: int) -> datetime:
     """The stored form of a time is microseconds since 1970-01-01T00:00:00Z. The events of one commit have one."""
     return _ZERO + timedelta(0, 0, microseconds)
+
+
+def microseconds(moment: datetime) -> int:
+    """The inverse of `moment`."""
+    return (moment - _ZERO) // timedelta(microseconds=1)

@@ -15,6 +15,7 @@ from bench import (
     revisions,
     size,
     waiting,
+    watching,
     writes,
 )
 from bench.rows import Row
@@ -38,6 +39,9 @@ FIGURES: dict[str, Callable[[Run], Sequence[Row]]] = {
     "token": headers.consistency_token,
     "read-your-write": freshness.read_your_write,
     "waiters": waiting.idle_waiters,
+    "watch-fan-out": watching.fan_out,
+    "watch-follow": watching.one_follower,
+    "watch-idle": watching.idle_watchers,
     "eventstoredb-post": eventstoredb.post,
     "eventstoredb-catch-up": eventstoredb.catch_up,
     "mongodb-get": production.get,

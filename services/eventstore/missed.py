@@ -12,6 +12,7 @@ from services.eventstore.ports import AnswerLog, EventFeed
 from services.eventstore.tail import Tail, pauses
 
 _MOST_READERS = 8
+_MOST_BATCHES = 50  # of a page; however few of their changes are wanted, it is known how far one has come
 
 
 class Library:
@@ -59,6 +60,8 @@ class Missed:
         if known.revision != NO_REVISION and not (page and page[0].position == known.position):
             self._known = Cursor(known.store, known.position)  # of another answer: look from the start
             return ()
+        if not page:
+            raise LogUnavailable(f"revision {first} of {key!r} is gone")
         changes = [change_of(recorded) for recorded in page if recorded.position > self.position]
         self._known = Cursor(known.store, page[-1].position, page[-1].revision)
         if changes:
@@ -70,7 +73,9 @@ class Missed:
         end = self._tail.position
         page, position = Page(), self.position
         async with aclosing(self._library.feed.follow(position)) as batches:
-            async for batch in batches:
+            for _ in range(_MOST_BATCHES):
+                if (batch := await anext(batches, None)) is None:
+                    break
                 for change in map(change_of, batch.events):
                     if self._wanted.has(change.key):
                         page.add(change)

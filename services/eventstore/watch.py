@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qaservice.domain.cursor import Cursor
 from qaservice.domain.errors import QaserviceError, WatcherTooSlow
+from qaservice.domain.recorded import Position
 from services.eventstore.changes import Change, Wanted
 from services.eventstore.missed import Library, Missed
 from services.eventstore.tail import Tail
@@ -66,6 +67,11 @@ class Watch:
         self._queue: list[Change] = []
         self._bytes = 0
         self._news = asyncio.Event()
+
+    @property
+    def reached(self) -> Position:
+        """All that is wanted up to here has been taken."""
+        return self._tail.position if self._is_live and not self._queue else self._missed.position
 
     async def take(self) -> Sequence[Change]:
         """The next changes, in order; none where none came for as long as the heartbeat. Raises LogReplaced,

@@ -85,12 +85,19 @@ async def _frames(watch: Watch) -> AsyncGenerator[bytes, None]:
     """What a watcher is sent. Raises UndecodableEvent, LogReplaced."""
     yield RETRY
     yield place_frame(str(watch.since))  # who loses the connection before the first change misses none
-    store = watch.since.store
+    store, told = watch.since.store, watch.since.position
     while True:
         changes = await watch.take()
+        if not changes:
+            yield HEARTBEAT
+            if watch.wanted.is_prefix and watch.reached > told:
+                told = watch.reached  # who comes back later need not read again what did not concern him
+                yield place_frame(str(Cursor(store, told)))
+            continue
         readable = list(takewhile(_is_readable, changes))
-        if readable or not changes:
-            yield b"".join([_frame(change, store) for change in readable]) or HEARTBEAT
+        if readable:
+            yield b"".join([_frame(change, store) for change in readable])
+            told = readable[-1].position
         if len(readable) < len(changes):
             raise _undecodable(changes[len(readable)])
 

@@ -3,14 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from qaservice.domain.codec import UPDATED
 from qaservice.domain.cursor import Cursor
-from qaservice.domain.errors import InputNotValid, LogReplaced, LogUnavailable, OutcomeUnknown, UndecodableEvent
+from qaservice.domain.errors import InputNotValid, LogReplaced, LogUnavailable, UndecodableEvent
 from qaservice.domain.recorded import START, Recorded, Undecodable
 from qaservice.stores.sqlite.log import SqliteLog
 from services.eventstore import changes, hub
@@ -72,13 +71,16 @@ async def test_who_watches_a_log_that_is_replaced_is_cut_off_and_refused_with_hi
             await hub.watch(ALL, cursor(store, recorded))
 
 
-async def test_a_file_that_is_replaced_is_noticed(log: SqliteLog, path: Path, looking_often: None) -> None:
-    await created(log, a_key())
+async def test_a_file_that_is_replaced_is_noticed(
+    log: SqliteLog, path: Path, tmp_path: Path, looking_often: None
+) -> None:
+    other = SqliteLog(tmp_path / "other.sqlite", timeout=5)
+    for each in (log, other):
+        await created(each, a_key())
+    await other.close()
     async with a_hub(log, log.feed()) as hub:
         watching = await hub.watch(ALL, "now")
-        os.unlink(path)
-        with suppress(LogUnavailable, OutcomeUnknown):
-            await created(log, a_key())  # makes another one
+        os.replace(tmp_path / "other.sqlite", path)
         await eventually(watching.over.done)
         assert isinstance(watching.over.exception(), LogReplaced)
 

@@ -21,8 +21,10 @@ ALL = Wanted("", is_prefix=True)
 async def a_hub(log: AnswerLog, feed: EventFeed, *, most: int = 2000, heartbeat: float = 5) -> AsyncIterator[Hub]:
     """As in a process of its own that has just started."""
     hub = Hub(log, feed, most=most, heartbeat=heartbeat)
-    yield hub
-    await hub.close()
+    try:
+        yield hub
+    finally:
+        await hub.close()
 
 
 async def taken(watch: Watch, count: int, within: float = 20) -> list[Recorded]:

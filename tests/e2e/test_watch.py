@@ -121,6 +121,18 @@ def test_a_stream_begins_with_the_time_to_come_back_and_a_place_and_gives_signs_
     eventually(lambda: metric(process) == 0)
 
 
+def test_who_watches_a_prefix_is_told_how_far_he_has_come_while_only_others_change(service: Service) -> None:
+    process = service.start()
+    own = a_key()
+    with stream(f"{process.url}/watch?prefix={own}&from=start") as (_, every):
+        first = [next(every) for _ in range(2)][1].id
+        process.post(a_key())
+        place = next(event.id for event in every if event.id != first)
+    process.post(own)
+    with events(f"{process.url}/watch", **{"Last-Event-ID": place}) as changes:
+        assert next(changes).json()["key"] == own
+
+
 def test_a_client_that_takes_nothing_is_cut_off_and_others_are_not(service: Service) -> None:
     process = service.start()
     key, value = a_key(), "x" * 500_000

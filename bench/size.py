@@ -16,7 +16,7 @@ MANY, _FEW = 1_000_000, 1_000
 
 def many_keys(run: Run) -> Sequence[Row]:
     """POST, PATCH and GET of random keys."""
-    big, small = million(run), _filled(run, run.folder / "thousand", _FEW)
+    big, small = million(run), filled(run, run.folder / "thousand", _FEW)
     with ours("eventstore", big) as many, ours("eventstore", small) as few:
         posts = run.interleaved({"many": partial(drive, many, "create"), "few": partial(_post_to_copy, small)})
         patches = run.interleaved(
@@ -35,10 +35,11 @@ def many_keys(run: Run) -> Sequence[Row]:
 
 def million(run: Run) -> Path:
     """A folder with a log and a read model of a million keys, made by the first figure that needs it."""
-    return _filled(run, run.folder / "million", MANY)
+    return filled(run, run.folder / "million", MANY)
 
 
-def _filled(run: Run, folder: Path, keys: int) -> Path:
+def filled(run: Run, folder: Path, keys: int) -> Path:
+    """A folder with a log and a read model of as many keys, made where there is none."""
     if not folder.exists():
         run.say(f"a log and a read model of {keys} keys")
         fill.log_file(folder / "events.sqlite", keys)

@@ -91,6 +91,14 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
         return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
 
 
+async def log_and_feed(
+    settings: Settings, folder: Path | None
+) -> "tuple[SqliteLog | EventStoreDbLog, SqliteFeed | EventStoreDbFeed]":
+    """The log for one process that writes and follows it. Raises BadSettings."""
+    log = await answer_log(settings, folder)
+    return log, event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
+
+
 class Together(NamedTuple):
     """All stores of one process."""
 
@@ -102,8 +110,7 @@ class Together(NamedTuple):
 
 async def together(settings: Settings, folder: Path | None) -> Together:
     """Log and read model for one process that writes, follows and reads them. Raises BadSettings."""
-    log = await answer_log(settings, folder)
-    feed = event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
+    log, feed = await log_and_feed(settings, folder)
     return Together(log, feed, read_model(settings, folder), answers(settings, folder))
 
 

@@ -1,6 +1,6 @@
 """The event store service over HTTP. The commands are here; reads of the log have files of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -32,14 +32,16 @@ from qaservice.web.documentation import (
 from qaservice.web.edge import RequestLog
 from qaservice.web.etags import parse_entity_tags
 from qaservice.web.health import health, pings
-from qaservice.web.metrics import appends
+from qaservice.web.metrics import appends, watchers
 from qaservice.web.paths import key_of_segment, path_of
 from qaservice.web.replies import Header, Reply, etag, token_header
 from qaservice.web.routes import DirectRoute
 from services.eventstore.history import history_route
+from services.eventstore.hub import Hub
 from services.eventstore.ports import AnswerLog
 from services.eventstore.reading import read_route
 from services.eventstore.service import Commands, Terms
+from services.eventstore.watch_routes import watch_routes
 
 
 class NewAnswer(BaseModel):
@@ -122,17 +124,25 @@ def create_app(
     limits: Limits,
     max_body: int,
     new_id: Callable[[], UUID],
+    hub: Hub,
     registry: CollectorRegistry,
     request_log: RequestLog,
+    origins: Sequence[str] = (),
 ) -> App:
-    """The event store service over a log; `max_body` in bytes."""
-    answers = routes(log, limits, max_body, new_id, appends(registry))
+    """The event store service over a log; `max_body` in bytes. See App for `origins`."""
+    answers = routes(log, limits, max_body, new_id, appends(registry), hub)
+    watchers(registry, lambda: hub.watchers)
     watched = [*pings("/ping", "/eventstore/ping"), *health(log.check, registry)]
-    return App("qaservice: event store", [*answers, *watched], registry, request_log)
+    return App("qaservice: event store", [*answers, *watched], registry, request_log, origins)
 
 
 def routes(
-    log: AnswerLog, limits: Limits, max_body: int, new_id: Callable[[], UUID], appended: Callable[[str], None]
+    log: AnswerLog,
+    limits: Limits,
+    max_body: int,
+    new_id: Callable[[], UUID],
+    appended: Callable[[str], None],
+    hub: Hub,
 ) -> list[APIRoute]:
     """The routes of answers; `max_body` in bytes."""
     api = CommandsApi(log, limits, new_id, appended)
@@ -158,4 +168,5 @@ def routes(
         route("PATCH", "/answers/{key}", api.update_at_path, updated, 400, 404, 412, 413, 422),
         route("DELETE", "/answers/{key}", api.delete, deleted, 400, 404, 412, 422),
         history_route(log, limits),
+        *watch_routes(hub, limits),
     ]

@@ -1,5 +1,6 @@
 """The event store service as a process."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from qaservice.domain.rules import Limits
@@ -10,17 +11,20 @@ from qaservice.runtime.settings import Settings
 from qaservice.web.metrics import new_registry
 from services import stores
 from services.eventstore.api import create_app
+from services.eventstore.hub import Hub
 
 PORT = 8080
-OFFERS = "POST, PATCH, DELETE /answers, GET /answers/{key}/history, /docs"
+OFFERS = "POST, PATCH, DELETE /answers, GET /answers/{key}/history, GET /watch, /docs"
 
 
 async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     """Serve until a signal. Raises BadSettings, CannotListen."""
-    log = await stores.answer_log(settings, folder)
+    log, feed = await stores.log_and_feed(settings, folder)
+    hub = Hub(log, feed, most=settings.max_watchers, heartbeat=settings.watch_heartbeat)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
-    app = create_app(log, limits, settings.max_body_bytes, id_maker(), new_registry(), logs.request)
-    try:
-        await serve([Site(app, settings.listen(PORT), OFFERS)])
-    finally:
-        await log.close()
+    written = (log, limits, settings.max_body_bytes, id_maker(), hub)
+    app = create_app(*written, new_registry(), logs.request, settings.origins())
+    async with AsyncExitStack() as stack:
+        for used in (log, feed, hub):
+            stack.push_async_callback(used.close)
+        await serve([Site(app, settings.listen(PORT), OFFERS, hub.end)])

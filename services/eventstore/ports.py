@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recent import Decide
-from qaservice.domain.recorded import Appended, Metadata, Recorded
+from qaservice.domain.recorded import Appended, Batch, Metadata, Position, Recorded
 
 
 class AnswerLog(Protocol):
@@ -39,4 +40,26 @@ class AnswerLog(Protocol):
 
     async def check(self) -> None:
         """Return if the log can be read and written."""
+        ...
+
+
+class EventFeed(Protocol):
+    """The events of all answers in the log's order. Every method raises LogUnavailable."""
+
+    async def store_id(self) -> UUID:
+        """The log's own name, made once with it."""
+        ...
+
+    async def now(self) -> Position:
+        """A place behind every event of ours that is stored by now, found quickly whatever else the log holds; START
+        where there is nothing."""
+        ...
+
+    async def holds(self, checkpoint: Checkpoint) -> bool:
+        """Whether the log reaches to the checkpoint's position and the event that it names stands there."""
+        ...
+
+    def follow(self, after: Position) -> AsyncGenerator[Batch, None]:
+        """All events after a position, in order, then those to come; an empty batch at least every second or so.
+        Raises LogReplaced. May be called by many at once."""
         ...

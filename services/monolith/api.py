@@ -1,7 +1,7 @@
 """Both services on one port: reads of one answer come from the log, so they are always current; the list comes from the
 read model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -10,8 +10,9 @@ from qaservice.domain.rules import Limits
 from qaservice.web.app import App
 from qaservice.web.edge import RequestLog
 from qaservice.web.health import health, pings
-from qaservice.web.metrics import appends, lag_seconds
+from qaservice.web.metrics import appends, lag_seconds, watchers
 from services.eventstore.api import routes
+from services.eventstore.hub import Hub
 from services.eventstore.ports import AnswerLog
 from services.projection.changes import Changes
 from services.projection.lag import Lag
@@ -25,12 +26,15 @@ def create_app(
     limits: Limits,
     max_body: int,
     new_id: Callable[[], UUID],
+    hub: Hub,
     answers: Answers,
     changes: Changes,
     registry: CollectorRegistry,
     request_log: RequestLog,
+    origins: Sequence[str] = (),
 ) -> App:
-    """Every route of both services; `max_body` in bytes."""
+    """Every route of both services; `max_body` in bytes. See App for `origins`."""
+    watchers(registry, lambda: hub.watchers)
     lag = Lag(answers)
     lag_seconds(registry, lambda: lag.confirmed)
 
@@ -39,9 +43,9 @@ def create_app(
         complete(await answers.checkpoint())
 
     every = [
-        *routes(log, limits, max_body, new_id, appends(registry)),
+        *routes(log, limits, max_body, new_id, appends(registry), hub),
         list_route(answers, changes),
         *pings("/ping", "/eventstore/ping", "/projection/ping"),
         *health(ready, registry, refresh=lag.refresh),
     ]
-    return App("qaservice", every, registry, request_log)
+    return App("qaservice", every, registry, request_log, origins)

@@ -13,6 +13,7 @@ from qaservice.web.metrics import events_applied, new_registry
 from services import stores
 from services.eventstore import api as eventstore
 from services.eventstore import main as writes
+from services.eventstore.hub import Hub
 from services.monolith.api import create_app
 from services.projection import api as projection
 from services.projection import main as reads
@@ -34,20 +35,27 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
 
     projector = Projector(feed, model, applied)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
-    written = (log, limits, settings.max_body_bytes, id_maker())
+    hub = Hub(log, feed, most=settings.max_watchers, heartbeat=settings.watch_heartbeat)
+    written = (log, limits, settings.max_body_bytes, id_maker(), hub)
+    origins = settings.origins()
+
+    def ending() -> None:
+        hub.end()
+        changes.close()
 
     def sites() -> Iterator[Site]:
         if settings.ip_port is not None:
-            app = create_app(*written, answers, changes, registry, logs.request)
+            app = create_app(*written, answers, changes, registry, logs.request, origins)
             offers = f"{writes.OFFERS}, GET /answers, /projection/ping"
-            yield Site(app, settings.listen(writes.PORT), offers, changes.close)
+            yield Site(app, settings.listen(writes.PORT), offers, ending)
             return
-        app = eventstore.create_app(*written, new_registry(), logs.request)
-        yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS)
-        app = projection.create_app(answers, changes, limits, registry, logs.request)
+        app = eventstore.create_app(*written, new_registry(), logs.request, origins)
+        yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS, hub.end)
+        app = projection.create_app(answers, changes, limits, registry, logs.request, origins)
         yield Site(app, ("0.0.0.0", reads.PORT), reads.OFFERS, changes.close)
 
     async with AsyncExitStack() as stack:
         for store in together:
             stack.push_async_callback(store.close)
+        stack.push_async_callback(hub.close)
         await serve(list(sites()), [Part(projector.run, projector.stop)])

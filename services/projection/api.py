@@ -1,5 +1,7 @@
 """The projection service over HTTP: reads from the read model."""
 
+from collections.abc import Sequence
+
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
@@ -27,9 +29,14 @@ from services.projection.reads import NOTHING_SPECIAL, Reads, Wish, complete
 
 
 def create_app(
-    answers: Answers, changes: Changes, limits: Limits, registry: CollectorRegistry, request_log: RequestLog
+    answers: Answers,
+    changes: Changes,
+    limits: Limits,
+    registry: CollectorRegistry,
+    request_log: RequestLog,
+    origins: Sequence[str] = (),
 ) -> App:
-    """The projection service over a read model."""
+    """The projection service over a read model. See App for `origins`."""
     lag = Lag(answers)
     lag_seconds(registry, lambda: lag.confirmed)
 
@@ -38,7 +45,7 @@ def create_app(
 
     watched = [*pings("/ping", "/projection/ping"), *health(ready, registry, refresh=lag.refresh)]
     every = [*routes(answers, changes, limits), *watched]
-    return App("qaservice: projection", every, registry, request_log)
+    return App("qaservice: projection", every, registry, request_log, origins)
 
 
 def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]:

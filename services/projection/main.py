@@ -20,7 +20,7 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     answers = stores.answers(settings, folder)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
     changes = Changes(answers)
-    app = create_app(answers, changes, limits, new_registry(), logs.request)
+    app = create_app(answers, changes, limits, new_registry(), logs.request, settings.origins())
     try:
         await serve([Site(app, settings.listen(PORT), OFFERS, changes.close)])
     finally:

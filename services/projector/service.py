@@ -100,7 +100,8 @@ class Projector:
         first = Checkpoint(store, build, START, target=await self._feed.end(), confirmed=confirmed)
         if not await self._model.begin(first):
             return await self._resume()  # another projector was faster
-        log.warning("building the read model from the start: %s", reason, extra={"build": build})
+        self.trouble = f"building the read model from the start: {reason}"
+        log.warning("%s", self.trouble, extra={"build": build})
         return first
 
     async def _next(self, batches: AsyncGenerator[Batch, None]) -> Batch | None:

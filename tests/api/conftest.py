@@ -17,6 +17,7 @@ from qaservice.web.app import App
 from qaservice.web.metrics import events_applied, new_registry
 from services import stores
 from services.eventstore import api as eventstore
+from services.eventstore.hub import Hub
 from services.monolith import api as monolith
 from services.projection import api as projection
 from services.projection.changes import Changes
@@ -70,9 +71,15 @@ async def in_memory() -> AsyncIterator[Together]:
             await store.close()
 
 
+def written(together: Together) -> tuple[Any, ...]:
+    """What an application needs that writes."""
+    hub = Hub(together.log, together.feed, most=10, heartbeat=0.05)
+    return together.log, Limits(), MAX_BODY, id_maker(), hub
+
+
 def event_store_service(together: Together) -> Api:
     lines: list[Line] = []
-    app = eventstore.create_app(together.log, Limits(), MAX_BODY, id_maker(), new_registry(), lines.append)
+    app = eventstore.create_app(*written(together), new_registry(), lines.append)
     return Api(app, lines)
 
 
@@ -86,9 +93,11 @@ def projection_service(together: Together) -> Api:
 
 def monolith_on_one_port(together: Together) -> Api:
     lines: list[Line] = []
-    written = (together.log, Limits(), MAX_BODY, id_maker())
     return Api(
-        monolith.create_app(*written, together.answers, Changes(together.answers), new_registry(), lines.append), lines
+        monolith.create_app(
+            *written(together), together.answers, Changes(together.answers), new_registry(), lines.append
+        ),
+        lines,
     )
 
 

@@ -27,6 +27,8 @@ WRITES = HEALTH | {
         "delete": {"200", "400", "404", "412", "422", "503"},
     },
     "/answers/{key}/history": {"get": {"200", "400", "404", "503"}},
+    "/answers/{key}/watch": {"get": {"200", "400", "503"}},
+    "/watch": {"get": {"200", "400", "503"}},
 }
 READS = HEALTH | {
     "/projection/ping": {"get": {"200"}},

@@ -8,14 +8,13 @@ from uuid import uuid4
 import pytest
 from esdbclient import NewEvent
 from esdbclient.exceptions import EventStoreDBClientException, GrpcDeadlineExceeded, ServiceUnavailable
-from esdbclient.protos.Grpc.streams_pb2 import BatchAppendResp
 
 from qaservice.domain.errors import OutcomeUnknown
+from qaservice.stores.eventstoredb.append_stream import StreamBroke
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
 from tests.contract.eventstoredb_given import a_server
 from tests.given import a_key, created, eventually, history_of, updated
-from tests.standins import eventstoredb_messages as messages
 from tests.standins.eventstoredb import EventStoreDB
 from tests.standins.eventstoredb_node import StreamsNode
 
@@ -117,6 +116,19 @@ async def test_what_ends_the_call_says_nothing_of_the_appends_under_way(
         assert isinstance(outcome_of(outcome), OutcomeUnknown)
 
 
+async def test_a_call_that_breaks_under_several_appends_names_the_leader_to_all(
+    client: Client, server: EventStoreDB
+) -> None:
+    server.append_latency = 0.2
+    under_way = [asyncio.create_task(append(client)) for _ in range(5)]
+    await eventually(lambda: server.calls["append"] == 5)
+    server.faults.queue("append", "wrong-leader")
+    outcomes = await asyncio.gather(append(client), *under_way, return_exceptions=True)
+    assert [outcome.leader_grpc_target for outcome in outcomes if isinstance(outcome, StreamBroke)] == [
+        f"127.0.0.1:{server.ports[0]}"
+    ] * 6
+
+
 async def test_a_call_that_carried_one_append_says_what_came_of_it(client: Client, server: EventStoreDB) -> None:
     server.faults.queue("append", "wrong-leader")
     with pytest.raises(EventStoreDBClientException) as failed:
@@ -131,15 +143,6 @@ async def test_an_append_whose_caller_left_before_it_was_sent_is_not_sent(client
     leaving.cancel()
     await append(client, "stayed")
     assert [record.stream for record in server.records] == ["stayed"]
-
-
-async def test_an_answer_that_says_nothing_is_no_acknowledgement(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(messages, "answer", lambda *_: BatchAppendResp())
-    with pytest.raises(EventStoreDBClientException) as failed:
-        await append(client)
-    assert isinstance(outcome_of(failed.value), OutcomeUnknown)
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "end", "wrong-leader", "lost-and-cut"])
@@ -162,6 +165,19 @@ async def test_the_leader_is_followed_when_it_changes_under_an_open_call() -> No
             given.server.lead(leader)
             await asyncio.gather(*(updated(given.log, key) for key in keys))
         assert [len(await history_of(given.log, key)) for key in keys] == [3] * 10
+
+
+async def test_a_new_channel_gets_a_call_of_its_own_and_the_old_one_its_answers(opened: list[object]) -> None:
+    async with a_server(nodes=2) as given:
+        client = await given.log._database.connected()
+        given.server.append_latency = 0.3
+        under_way = asyncio.create_task(append(client))
+        await eventually(lambda: given.server.calls["append"] == 1)
+        before = len(opened)
+        await client.reconnect(f"127.0.0.1:{given.server.ports[0]}")
+        await append(client)
+        assert len(opened) == before + 1
+        assert await under_way > 0
 
 
 async def test_closing_waits_for_the_answers(client: Client, server: EventStoreDB) -> None:

@@ -39,9 +39,9 @@ def test_what_is_not_known_for_sure_is_unknown(exception: type[EventStoreDBClien
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode))
-def test_a_status_says_nothing_but_that_there_is_no_access(code: grpc.StatusCode) -> None:
-    no_access = code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-    assert type(outcome_of(GrpcError(status(code)))) is (LogUnavailable if no_access else OutcomeUnknown)
+def test_a_status_says_nothing_but_that_the_server_does_no_such_thing(code: grpc.StatusCode) -> None:
+    refusals = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED)
+    assert type(outcome_of(GrpcError(status(code)))) is (LogUnavailable if code in refusals else OutcomeUnknown)
 
 
 @pytest.mark.parametrize(

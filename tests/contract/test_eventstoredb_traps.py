@@ -148,15 +148,28 @@ async def test_a_follower_notices_a_frozen_server(process: EventStoreDBProcess) 
 # One call finds the server gone, and the client takes the channel away from all others.
 
 
-async def test_an_append_that_finds_the_server_gone_leaves_others_alone(given: Given) -> None:
+async def test_an_append_that_finds_the_server_gone_leaves_the_channel_to_others(given: Given) -> None:
     slow, cut = a_key(), a_key()
+    client = await given.log._database.connected()
+    channel = client.connection
     given.server.append_latency = 0.5
     under_way = asyncio.create_task(created(given.log, slow))
     await eventually(lambda: given.server.calls["append"] == 1)
     given.server.faults.queue("append", "cut", stream=stream_of(cut))
-    await created(given.log, cut)
+    recorded = await asyncio.gather(created(given.log, cut), under_way)
+    assert client.connection is channel
+    assert [[one] for one in recorded] == [await history_of(given.log, key) for key in (cut, slow)]
+
+
+async def test_a_read_that_finds_the_server_gone_leaves_appends_alone(given: Given) -> None:
+    key = a_key()
+    given.server.append_latency = 0.5
+    under_way = asyncio.create_task(created(given.log, key))
+    await eventually(lambda: given.server.calls["append"] == 1)
+    given.server.faults.queue("read", "cut")
+    assert await given.log.last(key)
     await under_way
-    assert given.server.calls["append"] == 3  # the cut one twice, the slow one once
+    assert given.server.calls["append"] == 1
 
 
 async def test_a_read_that_finds_the_server_gone_leaves_followers_alone(given: Given) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from qaservice.domain.errors import ReadModelUnavailable
+from qaservice.domain.listing import KeyRange
 from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.recorded import START
 from qaservice.stores.sqlite.answers import SqliteAnswers
@@ -133,3 +134,36 @@ async def test_two_writers_of_one_file_take_turns(model: SqliteReadModel, answer
     snapshot = await answers.get("name")
     assert (snapshot.document, snapshot.checkpoint) == (Document("name", "100", 99, 100), at(100))
     await second.close()
+
+
+async def test_others_take_their_turn_while_deleted_answers_are_passed_over(
+    model: SqliteReadModel, answers: SqliteAnswers
+) -> None:
+    await model.begin(FIRST)
+    await model.apply([Document(f"{number:05}", None, 1, 1) for number in range(20_000)], at(1))
+    await model.apply([Document("z", "v", 0, 2)], at(2))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(others())
+    page = await answers.page(KeyRange.of("", None), 1)
+    counting.cancel()
+    assert (page.answers, page.more, page.checkpoint) == ([("z", "v")], False, at(2))
+    assert turns >= 20
+
+
+async def test_a_list_that_meets_another_build_half_way_is_not_told(
+    model: SqliteReadModel, answers: SqliteAnswers, path: Path
+) -> None:
+    await model.begin(FIRST)
+    await model.apply([Document(f"{number:05}", None, 1, 1) for number in range(2_000)], at(1))
+    listing = asyncio.create_task(answers.page(KeyRange.of("", None), 1))
+    await asyncio.sleep(0)  # it has read its first stretch
+    query(path, "UPDATE checkpoint SET build = 2, target = 9")
+    with pytest.raises(ReadModelUnavailable, match="begun anew"):
+        await listing

@@ -97,6 +97,25 @@ async def test_another_log_is_noticed_and_the_read_model_built_anew(
     await stores.close()
 
 
+async def test_why_the_read_model_is_built_anew_is_its_trouble_until_something_is_built(
+    stores: Stores, tmp_path: Path
+) -> None:
+    await created(stores.log, a_key())
+    await project(stores)
+    before = await checkpoint_of(stores)
+    await stores.close()
+    remove(tmp_path / "events.sqlite")
+    stores = Stores(tmp_path)
+    await created(stores.log, a_key())
+    troubles: list[str | None] = []
+    projector = Projector(stores.feed, stores.model, lambda count: troubles.append(projector.trouble))
+    async with running(projector):
+        await has_followed(projector, stores)
+    replaced = f"the log was replaced: store {before.store} became {await stores.feed.store_id()}"
+    assert troubles[0] == f"building the read model from the start: {replaced}"
+    await stores.close()
+
+
 @pytest.mark.parametrize("appended_since", [0, 3], ids=["which ends earlier", "which went on differently"])
 async def test_an_older_copy_of_the_log_is_noticed_and_the_read_model_built_anew(
     stores: Stores, tmp_path: Path, caplog: pytest.LogCaptureFixture, appended_since: int

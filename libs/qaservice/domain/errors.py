@@ -2,6 +2,8 @@
 
 QaserviceError
 ├── UndecodableEvent         the log holds an event that this program can't read
+├── TooManyWatchers          as many watch as may; the same call may succeed later
+├── WatcherTooSlow           a watcher has not taken for long what was sent to it
 ├── Refused                  the command or question broke a rule; nothing was stored
 │   ├── InputNotValid        a key, a value or a parameter is not what it may be
 │   │   └── TooLarge         … because it is too big
@@ -26,6 +28,14 @@ class QaserviceError(Exception):
 
 class UndecodableEvent(QaserviceError):
     """The log holds an event that this program can't read."""
+
+
+class TooManyWatchers(QaserviceError):
+    """As many watch as may."""
+
+
+class WatcherTooSlow(QaserviceError):
+    """A watcher has not taken for long what was sent to it."""
 
 
 class Refused(QaserviceError):

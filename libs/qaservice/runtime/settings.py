@@ -1,5 +1,6 @@
 """What a process can be told by its environment, or by a `.env` file in the working directory."""
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote_plus
@@ -13,6 +14,8 @@ class BadSettings(Exception):
 
 
 Address = tuple[str, int]
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+")
 
 
 def _address(text: str) -> str:
@@ -39,8 +42,20 @@ def _listen_address(text: str) -> str:
     return _address(text)
 
 
+def _origins(text: str) -> str:
+    for origin in _listed(text):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError("is not a list of origins")
+    return text
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 HostPort = Annotated[str, AfterValidator(_address)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+Origins = Annotated[str, AfterValidator(_origins)]
 Bytes = Annotated[int, Field(ge=1, le=1 << 30)]
 
 
@@ -61,6 +76,9 @@ class Settings(BaseSettings):
     max_key_bytes: Bytes = Field(default=1024, examples=["1024"])
     max_value_bytes: Bytes = Field(default=512 * 1024, examples=["524288"])
     max_body_bytes: Bytes = Field(default=4 << 20, examples=["4194304"])
+    max_watchers: int = Field(default=1000, ge=1, le=100_000, examples=["1000"])
+    watch_heartbeat: float = Field(default=15, ge=0.1, le=3600, examples=["15"])
+    cors_origins: Origins | None = Field(default=None, examples=["https://app.example"])
     store_timeout: float = Field(default=5, ge=0.1, le=8, examples=["5"])
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", examples=["INFO"])
     log_format: Literal["json", "text"] | None = Field(default=None, examples=["json"])
@@ -69,6 +87,10 @@ class Settings(BaseSettings):
         """Host and port to serve on; all interfaces where IP_PORT names none."""
         host, port = split_address(self.ip_port or f":{default_port}", default_port)
         return host or "0.0.0.0", port
+
+    def origins(self) -> list[str]:
+        """The origins whose pages a browser lets use this; none where nothing is set."""
+        return _listed(self.cors_origins or "")
 
     def eventstore(self) -> str:
         """The URI of the event store. Raises BadSettings where none is named."""

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from qaservice.web.cors import CrossOrigin
 from qaservice.web.edge import Edge, RequestLog
 from qaservice.web.metrics import RequestMetrics
 from qaservice.web.shortcut import Shortcut
@@ -25,8 +26,14 @@ class App(FastAPI):
     """The framework's routing and documentation behind one layer, ours, instead of its stack of six."""
 
     def __init__(
-        self, title: str, routes: Sequence[BaseRoute], registry: CollectorRegistry, request_log: RequestLog
+        self,
+        title: str,
+        routes: Sequence[BaseRoute],
+        registry: CollectorRegistry,
+        request_log: RequestLog,
+        origins: Sequence[str] = (),
     ) -> None:
+        """`origins`: those whose pages a browser lets use this; `*` for all."""
         super().__init__(
             title=title,
             version="1",
@@ -39,12 +46,13 @@ class App(FastAPI):
         self.add_route("/docs", self._docs, include_in_schema=False)
         self.mount("/docs/assets", StaticFiles(directory=_ASSETS))
         routed = Shortcut(self.router.routes, AsyncExitStackMiddleware(self.router))
-        self._edge = Edge(routed, self.router.routes, RequestMetrics(registry), request_log)
+        edge = Edge(routed, self.router.routes, RequestMetrics(registry), request_log)
+        self._outermost: ASGIApp = CrossOrigin(edge, origins) if origins else edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Straight to the edge: there is nothing for us on the framework's own way, which takes longer."""
         scope["app"] = self  # a router looks for it: without, it replies by itself instead of raising
-        await self._edge(scope, receive, send)
+        await self._outermost(scope, receive, send)
 
     async def _docs(self, request: Request) -> HTMLResponse:
         return get_swagger_ui_html(

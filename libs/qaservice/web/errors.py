@@ -30,6 +30,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     errors.MustNotExist: (412, "Key exists"),
     errors.RevisionDiffers: (412, "Revision does not match"),
     errors.IdempotencyKeyReused: (422, "Idempotency-Key was used with another value"),
+    errors.TooManyWatchers: (503, "Too many watchers"),
     errors.LogUnavailable: (503, "Event store unavailable"),
     errors.OutcomeUnknown: (503, "Outcome unknown, retry with the same Idempotency-Key"),
     errors.LogReplaced: (503, "Event store unavailable"),

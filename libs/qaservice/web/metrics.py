@@ -47,6 +47,11 @@ def appends(registry: CollectorRegistry) -> Callable[[str], None]:
     return lambda type_: of_type(type_).inc()
 
 
+def watchers(registry: CollectorRegistry, count: Callable[[], int]) -> None:
+    """Shows how many watch for changes now."""
+    Gauge("qaservice_watchers", "Connections that watch for changes.", registry=registry).set_function(count)
+
+
 def events_applied(registry: CollectorRegistry) -> Callable[[int], None]:
     """Counts events whose effect is durable in the read model."""
     return Counter("qaservice_events_applied", "Events applied to the read model.", registry=registry).inc

@@ -20,9 +20,9 @@ from esdbclient.exceptions import (
 )
 
 from qaservice.domain.errors import LogUnavailable
-from qaservice.stores.eventstoredb.appends import StreamBroke
+from qaservice.stores.eventstoredb.append_stream import StreamBroke
 from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
-from qaservice.stores.eventstoredb.errors import in_words, is_no_access, outcome_of
+from qaservice.stores.eventstoredb.errors import in_words, is_refused, outcome_of
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class EventStoreDb:
                         reason = "the channel was replaced"
                     except EventStoreDBClientException as error:
                         reason = in_words(error)
-                        if is_no_access(error):
+                        if is_refused(error):
                             break
                     await asyncio.sleep(pause)
         except TimeoutError:
@@ -164,7 +164,7 @@ class EventStoreDb:
             client = self._make(self._uri)
             await client.connect()
         except (EventStoreDBClientException, OSError) as error:  # OSError: a certificate's file
-            self._failure = f"{type(error).__name__}: {error}"
+            self._failure = str(error) if isinstance(error, DiscoveryFailed) else f"{type(error).__name__}: {error}"
         else:
             self._client = client
 

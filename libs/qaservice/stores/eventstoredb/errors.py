@@ -29,7 +29,8 @@ _NOTHING_DONE = (
     "Channel is closed",
     "RST_STREAM with error code 7",
 )
-_NO_ACCESS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+# Of the call as a whole. UNIMPLEMENTED: the server has no such call, as those before 21.6 have no BatchAppend.
+_REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED)
 
 
 class WrongRevision(Exception):
@@ -47,7 +48,7 @@ def outcome_of(error: EventStoreDBClientException) -> Exception:
         return WrongRevision(words)
     if isinstance(error, MaximumAppendSizeExceededError):
         return TooLarge(f"value is larger than the event store takes: {words}")
-    if isinstance(error, StreamIsDeleted | BadRequestError) or is_no_access(error):
+    if isinstance(error, StreamIsDeleted | BadRequestError) or is_refused(error):
         return LogUnavailable(words)
     if isinstance(error, NodeIsNotLeader | DiscoveryFailed | SSLError) or _is_not_ready(error):
         return NotStored(words)
@@ -56,10 +57,10 @@ def outcome_of(error: EventStoreDBClientException) -> Exception:
     return OutcomeUnknown(words)
 
 
-def is_no_access(error: EventStoreDBClientException) -> bool:
-    """Whether the server refused the user: in its own words, or with gRPC's."""
+def is_refused(error: EventStoreDBClientException) -> bool:
+    """Whether the server does no such thing for this user, or for nobody: in its own words, or with gRPC's."""
     cause = error.args[0] if error.args else None
-    is_status = isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _NO_ACCESS
+    is_status = isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _REFUSALS
     return is_status or isinstance(error, AccessDeniedError)
 
 

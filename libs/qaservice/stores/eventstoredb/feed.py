@@ -55,6 +55,10 @@ class EventStoreDbFeed:
                 return position_of(last[0])
         return START
 
+    async def now(self) -> Position:
+        """See EventFeed.now: behind the last event of all, whosever."""
+        return position_of((await self._read_all(self._timeout, backwards=True, everybody=True))[0])
+
     async def holds(self, checkpoint: Checkpoint) -> bool:
         """See EventFeed.holds."""
         try:
@@ -108,8 +112,7 @@ class EventStoreDbFeed:
         """Whether a follower can begin behind `position`. Raises LogReplaced where it is no place of this log's."""
         if position == START:
             return True
-        last = await self._read_all(self._timeout, backwards=True, everybody=True)
-        if position_of(last[0]) < position:
+        if await self.now() < position:
             return False
         await self._first_from(position)
         return True

@@ -1,5 +1,6 @@
 """The embedded read model as the projection service reads it, on the event loop."""
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +10,22 @@ from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.recorded import Position
 from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH, checkpoint_of
-from qaservice.stores.sqlite.reader import Reader
+from qaservice.stores.sqlite.reader import Reader, Row
 
 _MOST_CHANGES = 2_000
+_STRETCH = 500  # rows
+_PAGE_BYTES = 1 << 20
 _SNAPSHOT = f"""
 SELECT {CHECKPOINT_COLUMNS}, a.revision, a.position, a.value FROM checkpoint c LEFT JOIN answers a ON a.key = ?
 """
-# One statement, so that checkpoint and answers are of one moment.
+# One statement, so that checkpoint and answers are of one moment. Deleted ones are in it, or passing over a million of
+# them would be one step too.
 _LIST = f"""
 SELECT {CHECKPOINT_COLUMNS}, a.key, a.value FROM checkpoint c
-LEFT JOIN answers a ON a.key >= :first AND a.key < :beyond AND a.value IS NOT NULL
-WHERE c.one = 1 ORDER BY a.key LIMIT :limit
+LEFT JOIN answers a ON a.key >= :first AND a.key < :beyond
+WHERE c.one = 1 ORDER BY a.key
 """
-_LIST_TO_THE_END = _LIST.replace("AND a.key < :beyond ", "")
+_LIST_TO_THE_END = _LIST.replace(" AND a.key < :beyond", "")
 _CHANGED = f"SELECT key FROM answers WHERE position > ? LIMIT {_MOST_CHANGES + 1}"
 
 
@@ -43,14 +47,23 @@ class SqliteAnswers:
     async def page(self, keys: KeyRange, limit: int) -> Listing:
         """See Answers.page."""
         sql = _LIST_TO_THE_END if keys.beyond is None else _LIST
-        asked = {"first": keys.first, "beyond": keys.beyond, "limit": limit + 1}
-        rows, is_all = self._reader.page(sql, asked, limit + 1)
-        if not rows:
-            return Listing((), more=False, checkpoint=None)
-        found = [(row[-2], row[-1]) for row in rows if row[-2] is not None]
-        if not is_all:
-            found.pop()
-        return Listing(found, more=not is_all, checkpoint=checkpoint_of(rows[0][:CHECKPOINT_WIDTH]))
+        found: list[tuple[str, str]] = []
+        size, first, most = 0, keys.first, limit + 1
+        checkpoint: Checkpoint | None = None
+        while True:
+            rows, is_all = self._reader.page(sql, {"first": first, "beyond": keys.beyond}, most)
+            checkpoint = _same_build(checkpoint, rows)
+            for *_, key, value in rows:
+                if value is None:
+                    continue
+                if len(found) == limit or size > _PAGE_BYTES:
+                    return Listing(found, True, checkpoint)
+                found.append((key, value))
+                size += len(value)
+            if is_all:
+                return Listing(found, False, checkpoint)
+            first, most = f"{rows[-1][-2]}\0", _STRETCH
+            await asyncio.sleep(0)  # others take their turn
 
     async def changed(self, after: Position) -> Sequence[str] | None:
         """See Answers.changed."""
@@ -65,3 +78,14 @@ class SqliteAnswers:
     async def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def _same_build(before: Checkpoint | None, rows: Sequence[Row]) -> Checkpoint | None:
+    """The checkpoint of a page's first stretch. Raises ReadModelUnavailable where a later one is of another build: what
+    that has not reached yet would be missing."""
+    now = checkpoint_of(rows[0][:CHECKPOINT_WIDTH]) if rows else None
+    if before is None:
+        return now
+    if now is None or (now.store, now.build, now.target) != (before.store, before.build, before.target):
+        raise ReadModelUnavailable("the read model was begun anew meanwhile")
+    return before

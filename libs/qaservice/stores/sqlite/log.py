@@ -136,6 +136,10 @@ class SqliteFeed:
         row = self._reader.row(_END)
         return START if row is None or row[0] is None else row[0]
 
+    async def now(self) -> Position:
+        """See EventFeed.now."""
+        return await self.end()
+
     async def holds(self, checkpoint: Checkpoint) -> bool:
         """See EventFeed.holds."""
         if checkpoint.event_position is None or checkpoint.event_id is None:

@@ -1,0 +1,138 @@
+"""One call of BatchAppend: many appends under way at once, each with an id of its own that its answer names."""
+
+import asyncio
+from uuid import UUID
+
+import grpc
+from esdbclient.common import handle_rpc_error
+from esdbclient.connection import AsyncESDBConnection
+from esdbclient.exceptions import (
+    EventStoreDBClientException,
+    GrpcDeadlineExceeded,
+    NodeIsNotLeader,
+    ServiceUnavailable,
+)
+from esdbclient.protos.Grpc.shared_pb2 import UUID as ID
+from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq, BatchAppendResp
+
+from qaservice.stores.eventstoredb.errors import is_refused
+
+
+class StreamBroke(ServiceUnavailable):
+    """The server went away, or leads no more, with several appends under way: each of them may be stored."""
+
+    def __init__(self, words: str, leader_grpc_target: str | None = None) -> None:
+        super().__init__(words)
+        self.leader_grpc_target = leader_grpc_target
+
+
+class AppendStream:
+    """Does its work in `run`. `retired`: no more appends are to be sent on it; it ends when those under way have."""
+
+    def __init__(
+        self,
+        connection: AsyncESDBConnection,
+        metadata: tuple[tuple[str, str], ...],
+        credentials: grpc.CallCredentials | None,
+    ) -> None:
+        self.connection = connection
+        self.retired = False
+        streams = connection.streams
+        # Without a time limit: every append has its own.
+        self._call = streams._stub.BatchAppend(
+            metadata=streams._metadata(metadata, requires_leader=True), credentials=credentials
+        )
+        self._waiting: dict[int, asyncio.Future[BatchAppendResp]] = {}
+        self._unsent: dict[int, BatchAppendReq] = {}
+        self._news = asyncio.Event()
+        self._sent = self._answers = 0
+
+    async def answer(self, id: int, request: BatchAppendReq, timeout: float) -> BatchAppendResp:
+        """The server's answer to a request of this id. Raises GrpcDeadlineExceeded after `timeout` seconds, and
+        EventStoreDBClientException where the stream ended."""
+        answers = self._answers
+        answer: asyncio.Future[BatchAppendResp] = asyncio.get_running_loop().create_future()
+        self._waiting[id] = answer
+        self._unsent[id] = request
+        self._news.set()
+        try:
+            async with asyncio.timeout(timeout):
+                return await answer
+        except TimeoutError:
+            if self._answers == answers:  # to nobody: who knows whether it ever will again
+                self.retire()
+            raise GrpcDeadlineExceeded("no answer in time") from None
+        finally:
+            self._waiting.pop(id, None)
+            self._unsent.pop(id, None)
+            self._end_where_idle()
+
+    def retire(self) -> None:
+        """Send no more appends on it."""
+        self.retired = True
+        self._end_where_idle()
+
+    def cut(self) -> None:
+        """End it now."""
+        self._call.cancel()
+
+    async def run(self) -> None:
+        """Send and receive until the stream ends; the callers that still wait then learn why."""
+        sending = asyncio.create_task(self._send())
+        error = EventStoreDBClientException("the stream of appends ended")
+        try:
+            await self._receive()
+        except grpc.RpcError as cause:
+            error = handle_rpc_error(cause)
+        except (grpc.aio.UsageError, asyncio.CancelledError) as cause:  # it was cut, or its channel was closed
+            error = ServiceUnavailable(str(cause) or "the channel was closed")
+        except ValueError as cause:
+            error = EventStoreDBClientException(f"an answer to nobody knows what: {cause}")
+        self.retired = True
+        self.cut()
+        self._news.set()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(self._meaning(error))
+        await asyncio.wait({sending})  # gRPC must not come back with it to an event loop that has ended
+
+    async def _send(self) -> None:
+        """A task of its own: gRPC ends the call when somebody is cancelled while he writes to it."""
+        try:
+            while not self._call.done():
+                await self._news.wait()
+                self._news.clear()
+                while self._unsent and not self._call.done():
+                    request = self._unsent.pop(next(iter(self._unsent)))
+                    self._sent += 1
+                    await self._call.write(request)
+        except (grpc.RpcError, asyncio.InvalidStateError, asyncio.CancelledError):
+            self.cut()  # it has ended, and whoever reads is told why
+
+    async def _receive(self) -> None:
+        """Hand every answer to its caller."""
+        while (answer := await self._call.read()) is not grpc.aio.EOF:
+            self._answers += 1
+            waiting = self._waiting.pop(_number(answer.correlation_id), None)
+            if waiting is not None and not waiting.done():  # else its caller has gone
+                waiting.set_result(answer)
+
+    def _end_where_idle(self) -> None:
+        if self.retired and not self._waiting:
+            self.cut()
+
+    def _meaning(self, error: EventStoreDBClientException) -> EventStoreDBClientException:
+        """What the end means to appends of which any may have caused it, and any other may be stored. Of a stream that
+        carried one request, or that the server refused, it says what it says of a call of its own."""
+        if self._sent <= 1 or (not self._answers and is_refused(error)):
+            return error
+        words = f"the stream of appends broke: {type(error).__name__} {error}"
+        if isinstance(error, NodeIsNotLeader):
+            return StreamBroke(words, error.leader_grpc_target)
+        return StreamBroke(words) if isinstance(error, ServiceUnavailable) else EventStoreDBClientException(words)
+
+
+def _number(id: ID) -> int:
+    """An id as a number: what was sent as text comes back as that, or in halves where the server made it anew
+    (EventStoreDB 24.10 source: Streams.BatchAppend, Uuid). Raises ValueError."""
+    return UUID(id.string).int if id.WhichOneof("value") == "string" else id.structured.least_significant_bits

@@ -1,0 +1,64 @@
+"""Server-Sent Events (the WHATWG's HTML standard, section 9.2) as a reply."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
+
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.types import Receive, Scope, Send
+
+HEARTBEAT = KEEPALIVE_COMMENT
+"""A comment: the client ignores it, proxies and the connection itself stay awake."""
+
+RETRY = format_sse_event(retry=2000)
+"""Milliseconds after which a client whose connection has ended is to come back."""
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def event_frame(id: str, event: str, data: str) -> bytes:
+    """An event of the type `event`, as bytes; with `id` a client says how far it has come."""
+    return format_sse_event(id=id, event=event, data_str=data)
+
+
+def place_frame(id: str) -> bytes:
+    """No event: only how far the client has come."""
+    return format_sse_event(id=id)
+
+
+class EventStream(EventSourceResponse):
+    """A reply that goes on until `over` is done or the client leaves. It ends at once then, even while it waits for a
+    client that takes nothing: well-formed, or broken off where `over` is an error."""
+
+    def __init__(
+        self, frames: AsyncGenerator[bytes, None], over: asyncio.Future[None], left: Callable[[], None]
+    ) -> None:
+        """`left` is called when the reply has ended, however."""
+        super().__init__(frames, headers=_HEADERS)
+        self._frames = frames
+        self._over = over
+        self._left = left
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send head and frames."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._left()
+            await self._frames.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        """See StreamingResponse."""
+        try:
+            async with asyncio.timeout(None) as patience:
+                with ExitStack() as stack:
+
+                    def lose(over: asyncio.Future[None]) -> None:
+                        patience.reschedule(0)  # in the past: what is being waited for ends now
+
+                    self._over.add_done_callback(lose)
+                    stack.callback(self._over.remove_done_callback, lose)
+                    await super().stream_response(send)
+        except TimeoutError:
+            self._over.result()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

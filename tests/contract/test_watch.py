@@ -57,6 +57,21 @@ async def test_who_watches_from_now_on_sees_what_is_written_from_now_on(answer_l
             assert await taken(watching, 1) == [recorded]
 
 
+async def test_who_has_read_what_he_missed_goes_on_with_what_comes(answer_log: AnswerLog, feed: EventFeed) -> None:
+    key = a_key()
+    written = [await created(answer_log, key), await updated(answer_log, key)]
+    await created(answer_log, a_key())
+    for wanted in (Wanted(key), Wanted(key, is_prefix=True)):
+        async with a_hub(answer_log, feed) as hub:
+            watching = await hub.watch(wanted, "start")
+            assert await taken(watching, len(written)) == written
+            for _ in range(3):
+                taking = asyncio.create_task(taken(watching, 1))
+                await asyncio.sleep(0)
+                written.append(await updated(answer_log, key))
+                assert await taking == written[-1:]
+
+
 async def test_an_answer_that_does_not_exist_yet_can_be_watched(answer_log: AnswerLog, feed: EventFeed) -> None:
     key = a_key()
     async with a_hub(answer_log, feed) as hub:

@@ -120,7 +120,10 @@ async def test_a_thousand_who_come_back_at_once_do_not_meet_the_limit_of_calls(
 
     async with a_hub(given.log, given.feed) as hub:
         looking = asyncio.create_task(look())
-        came_back = [hub.watch(Wanted(keys[n % 50]), cursor(store, first[n % 50])) for n in range(1000)]
+        came_back = [
+            hub.watch(Wanted(keys[number % 50], is_prefix=number % 5 == 0), cursor(store, first[number % 50]))
+            for number in range(1000)
+        ]
         watching = await asyncio.gather(*came_back)
         got = await asyncio.gather(*(taken(watch, 1, within=60) for watch in watching))
         looking.cancel()

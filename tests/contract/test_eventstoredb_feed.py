@@ -158,3 +158,4 @@ async def test_a_follower_that_was_slow_once_is_at_the_end_again_though_events_k
         while not (await anext(batches)).at_end:
             continue
         writer.cancel()
+        await asyncio.wait({writer})

@@ -179,6 +179,7 @@ async def test_a_read_that_finds_the_server_gone_leaves_followers_alone(given: G
     await asyncio.wait({follower}, timeout=0.5)
     assert not follower.done()
     follower.cancel()
+    await asyncio.wait({follower})
 
 
 async def test_a_read_that_a_reconnection_cut_off_is_repeated() -> None:

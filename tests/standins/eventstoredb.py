@@ -49,7 +49,7 @@ class EventStoreDB:
 
     def __init__(self, log: Path | None = None, *, port: int = 0, nodes: int = 1, append_latency: float = 0.0) -> None:
         self._database = Database(Log(log), append_latency, ports=[port] + [0] * (nodes - 1))
-        self._servers: dict[int, grpc.aio.Server] = {}
+        self._servers: dict[int, tuple[grpc.aio.Server, StreamsNode]] = {}
 
     async def __aenter__(self) -> "EventStoreDB":
         await self.start()
@@ -101,17 +101,19 @@ class EventStoreDB:
     async def start(self, *nodes: int) -> None:
         """Start listening, on the same ports as before; all nodes, or those that are named by number."""
         for node in nodes or range(len(self.ports)):
-            server = grpc.aio.server(options=_OPTIONS)
-            add_StreamsServicer_to_server(StreamsNode(self._database, node), server)  # type: ignore[no-untyped-call]
+            server, streams = grpc.aio.server(options=_OPTIONS), StreamsNode(self._database, node)
+            add_StreamsServicer_to_server(streams, server)  # type: ignore[no-untyped-call]
             add_GossipServicer_to_server(GossipNode(self._database), server)  # type: ignore[no-untyped-call]
             self.ports[node] = server.add_insecure_port(f"127.0.0.1:{self.ports[node]}")
             await server.start()
-            self._servers[node] = server
+            self._servers[node] = server, streams
 
     async def stop(self, *nodes: int) -> None:
         """Stop listening and cut all connections; all nodes, or those that are named by number."""
         for node in nodes or tuple(self._servers):
-            await self._servers.pop(node).stop(None)
+            server, streams = self._servers.pop(node)
+            await server.stop(None)
+            await streams.end()
 
     async def restart(self, *, down: float = 0.0, wiped: bool = False) -> None:
         """Stop, stay away for `down` seconds, start again with what the log's file holds, or with an empty log."""

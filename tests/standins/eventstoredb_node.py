@@ -1,5 +1,6 @@
 """One node of the stand-in: the client's own gRPC services, answered by the rules of the files beside this one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -24,9 +25,16 @@ class StreamsNode(StreamsServicer):
     def __init__(self, database: Database, number: int) -> None:
         self._database = database
         self._number = number
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def end(self) -> None:
+        """Wait for the calls of a server that was stopped: gRPC must not come back with one to a closed event loop."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=5)
 
     async def BatchAppend(self, requests: object, context: Any) -> None:  # noqa: N802
         """Write events to streams."""
+        self._called()
         await Appends(self._database, self._number, context).run()
 
     async def Delete(self, request: DeleteReq, context: Any) -> DeleteResp:  # noqa: N802
@@ -41,6 +49,7 @@ class StreamsNode(StreamsServicer):
 
     async def Read(self, request: ReadReq, context: Any) -> None:  # noqa: N802
         """Read a stream or $all, or subscribe to it."""
+        self._called()
         await self._database.require_leader(self._number, context)
         options = request.options
         is_subscription = options.WhichOneof("count_option") == "subscription"
@@ -56,6 +65,12 @@ class StreamsNode(StreamsServicer):
             await context.abort(StatusCode.FAILED_PRECONDITION, f"Event stream '{error}' is deleted.")
         except InvalidPosition:
             await context.abort(StatusCode.INVALID_ARGUMENT, "Trying to read from an invalid position.")
+
+    def _called(self) -> None:
+        call = asyncio.current_task()
+        assert call is not None
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
 
     async def _read(self, options: ReadReq.Options, context: Any, fault: Fault | None) -> None:
         is_stream = options.WhichOneof("stream_option") == "stream"

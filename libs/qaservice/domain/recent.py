@@ -29,7 +29,7 @@ class Recent:
 
     def find(self, command: Idempotency, kind: type[Event]) -> Recorded | None:
         """The event that this command, of this kind, has recorded before. Raises IdempotencyKeyReused."""
-        return command.first(self.remembered(command.key), kind)
+        return None if self.last is None else command.first(self.remembered(command.key), kind)
 
 
 Decide = Callable[[Recent], Event | Recorded]

@@ -108,7 +108,8 @@ async def test_a_server_that_takes_no_such_call_refuses_all_appends_for_good(
     monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode
 ) -> None:
     async def refused(_: StreamsNode, requests: object, context: Any) -> None:
-        await asyncio.sleep(0.1)
+        for _append in range(5):
+            await context.read()
         await context.abort(code, "no such call")
 
     monkeypatch.setattr(StreamsNode, "BatchAppend", refused)

@@ -1,9 +1,14 @@
 """What every test may use."""
 
 import pytest
+from hypothesis import settings
 
 from qaservice.stores.sqlite import log as sqlite_log
 from qaservice.stores.sqlite import reader as sqlite_reader
+
+# The same examples in every run: what passed passes again. `make test ARGS=--hypothesis-profile=default` makes new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 pytest_plugins = ["tests.standins.eventstoredb_server", "tests.standins.mongodb"]
 

@@ -31,7 +31,7 @@ async def deleted(log: AnswerLog, key: str) -> Recorded:
     return await appended(log, key, lambda recent: delete(recent.answer, key))
 
 
-async def appended(log: AnswerLog, key: str, decide: Callable[[Recent], Event], **metadata: object) -> Recorded:
+async def appended(log: AnswerLog, key: str, decide: Callable[[Recent], Event], /, **metadata: object) -> Recorded:
     """Append what `decide` decides, with an id of its own."""
     return (await log.append(key, decide, id=uuid4(), metadata=metadata)).recorded
 

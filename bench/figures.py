@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bench import (
     access_log,
+    backup,
     catch_up,
     eventstoredb,
     freshness,
@@ -31,6 +32,7 @@ FIGURES: dict[str, Callable[[Run], Sequence[Row]]] = {
     "list": looking.pages,
     "history": looking.history,
     "as-of": looking.as_of,
+    "backup": backup.backup,
     "catch-up": catch_up.catch_up,
     "fresh-monolith": freshness.monolith,
     "fresh-three": freshness.three_processes,

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _READ_PATIENCE = 0.05
 _LARGEST_LOG_KEPT = 16 << 20
+_PAGES_BEFORE_CHECKPOINT = 4000  # as much; four times SQLite's own, since appends of many keys change a page each
 
 _IN_WORDS = {
     "SQLITE_FULL": "the disk is full: free some space",
@@ -43,6 +44,7 @@ def open_for_writing(path: Path, schema: str, *, synchronous: str, text: type[st
         _schema_number(connection)  # first of all: a newer program's file is left as it is
         connection.execute("PRAGMA journal_mode=wal").fetchone()
         connection.execute(f"PRAGMA journal_size_limit={_LARGEST_LOG_KEPT}").fetchone()
+        connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_BEFORE_CHECKPOINT}").fetchone()
         connection.execute(f"PRAGMA synchronous={synchronous}")
         _make_tables(connection, schema)
     except sqlite3.Error:

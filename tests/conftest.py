@@ -6,7 +6,7 @@ from hypothesis import settings
 from qaservice.stores.sqlite import log as sqlite_log
 from qaservice.stores.sqlite import reader as sqlite_reader
 
-# The same examples in every run: what passed passes again. `make test ARGS=--hypothesis-profile=default` makes new ones.
+# The same examples in every run: what passed passes again. New ones: `make test ARGS=--hypothesis-profile=default`.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.references.serving import folder
 
 _TABLE = """
-CREATE TABLE answers(key TEXT PRIMARY KEY, revision INTEGER, position INTEGER, build INTEGER, value TEXT);
+CREATE TABLE answers(key TEXT PRIMARY KEY, revision INTEGER, position INTEGER, build INTEGER, value TEXT) WITHOUT ROWID;
 CREATE INDEX answers_by_position ON answers(position);
 CREATE TABLE checkpoint(position INTEGER);
 INSERT INTO checkpoint VALUES(-1)

@@ -23,7 +23,7 @@ async def test_the_index_of_keys_serves_a_list_in_sqlite(tmp_path: Path, sql: st
     )
     await model.close()
     plan = "\n".join(row[3] for row in rows)
-    assert "SEARCH a USING INDEX sqlite_autoindex_answers_1 (key>" in plan
+    assert "SEARCH answers USING PRIMARY KEY (key>" in plan
     assert "TEMP B-TREE" not in plan
 
 

@@ -18,14 +18,9 @@ _PAGE_BYTES = 1 << 20
 _SNAPSHOT = f"""
 SELECT {CHECKPOINT_COLUMNS}, a.revision, a.position, a.value FROM checkpoint c LEFT JOIN answers a ON a.key = ?
 """
-# One statement, so that checkpoint and answers are of one moment. Deleted ones are in it, or passing over a million of
-# them would be one step too.
-_LIST = f"""
-SELECT {CHECKPOINT_COLUMNS}, a.key, a.value FROM checkpoint c
-LEFT JOIN answers a ON a.key >= :first AND a.key < :beyond
-WHERE c.one = 1 ORDER BY a.key
-"""
-_LIST_TO_THE_END = _LIST.replace(" AND a.key < :beyond", "")
+# Deleted ones are in it, or passing over a million of them would be one step.
+_LIST_TO_THE_END = "SELECT key, value FROM answers WHERE key >= :first ORDER BY key"
+_LIST = _LIST_TO_THE_END.replace(":first", ":first AND key < :beyond")
 _CHANGED = f"SELECT key FROM answers WHERE position > ? LIMIT {_MOST_CHANGES + 1}"
 
 
@@ -51,9 +46,11 @@ class SqliteAnswers:
         size, first, most = 0, keys.first, limit + 1
         checkpoint: Checkpoint | None = None
         while True:
-            rows, is_all = self._reader.page(sql, {"first": first, "beyond": keys.beyond}, most)
-            checkpoint = _same_build(checkpoint, rows)
-            for *_, key, value in rows:
+            row, (rows, is_all) = self._reader.row_and_page(
+                CHECKPOINT, sql, {"first": first, "beyond": keys.beyond}, most
+            )
+            checkpoint = _same_build(checkpoint, row)
+            for key, value in rows:
                 if value is None:
                     continue
                 if len(found) == limit or size > _PAGE_BYTES:
@@ -62,7 +59,7 @@ class SqliteAnswers:
                 size += len(value)
             if is_all:
                 return Listing(found, False, checkpoint)
-            first, most = f"{rows[-1][-2]}\0", _STRETCH
+            first, most = f"{rows[-1][0]}\0", _STRETCH
             await asyncio.sleep(0)  # others take their turn
 
     async def changed(self, after: Position) -> Sequence[str] | None:
@@ -80,10 +77,10 @@ class SqliteAnswers:
         self._reader.close()
 
 
-def _same_build(before: Checkpoint | None, rows: Sequence[Row]) -> Checkpoint | None:
+def _same_build(before: Checkpoint | None, row: Row | None) -> Checkpoint | None:
     """The checkpoint of a page's first stretch. Raises ReadModelUnavailable where a later one is of another build: what
     that has not reached yet would be missing."""
-    now = checkpoint_of(rows[0][:CHECKPOINT_WIDTH]) if rows else None
+    now = None if row is None else checkpoint_of(row)
     if before is None:
         return now
     if now is None or (now.store, now.build, now.target) != (before.store, before.build, before.target):

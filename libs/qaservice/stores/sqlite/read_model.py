@@ -19,7 +19,8 @@ from qaservice.stores.sqlite.handle import Handle
 
 T = TypeVar("T")
 
-# NOTE: stored. The checkpoint is one row, or none before the first build.
+# NOTE: stored. The checkpoint is one row, or none before the first build. WITHOUT ROWID: answers stand in the order of
+# their keys, so that a page of a list is a few pages of the file, however many answers there are.
 _SCHEMA = """
 CREATE TABLE answers(
     key TEXT PRIMARY KEY,
@@ -27,7 +28,7 @@ CREATE TABLE answers(
     position INTEGER NOT NULL,
     build INTEGER NOT NULL,
     value TEXT
-);
+) WITHOUT ROWID;
 CREATE INDEX answers_by_position ON answers(position);
 CREATE TABLE checkpoint(
     one INTEGER PRIMARY KEY CHECK(one = 1),

@@ -51,21 +51,21 @@ class Reader:
 
     def page(self, sql: str, parameters: Row | Mapping[str, Any], limit: int) -> Page:
         """The first rows, at most `limit`, and no more than fit in about a mebibyte of the last column."""
-        rows: list[Row] = []
-        size = 0
         try:
-            cursor = self._connection().execute(sql, parameters)
-            for row in cursor:
-                rows.append(row)
-                size += len(row[-1] or "")
-                if len(rows) == limit or size > _PAGE_BYTES:
-                    break
-            else:
-                return Page(rows, complete=True)
-            cursor.close()  # an open cursor would keep the write-ahead log from being emptied
+            return _page(self._connection().execute(sql, parameters), limit)
         except sqlite3.Error as error:
             raise self._given_up(error) from error
-        return Page(rows, complete=False)
+
+    def row_and_page(
+        self, row: str, sql: str, parameters: Row | Mapping[str, Any], limit: int
+    ) -> tuple[Row | None, Page]:
+        """See `row` and `page`; both are of one moment."""
+        try:
+            with self._connection() as connection:
+                connection.execute("BEGIN")
+                return connection.execute(row).fetchone(), _page(connection.execute(sql, parameters), limit)
+        except sqlite3.Error as error:
+            raise self._given_up(error) from error
 
     def look_again(self) -> None:
         """Look before the next read whether the file was replaced."""
@@ -88,6 +88,18 @@ class Reader:
     def _given_up(self, error: sqlite3.Error) -> Unavailable:
         self.close()
         return self._failed(in_words(self._path, error))
+
+
+def _page(cursor: sqlite3.Cursor, limit: int) -> Page:
+    rows: list[Row] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += len(row[-1] or "")
+        if len(rows) == limit or size > _PAGE_BYTES:
+            cursor.close()  # an open one would keep the write-ahead log from being emptied
+            return Page(rows, complete=False)
+    return Page(rows, complete=True)
 
 
 def _handle(path: Path, text: type[str | bytes]) -> Handle:

@@ -43,20 +43,16 @@ class SqliteAnswers:
         """See Answers.page."""
         sql = _LIST_TO_THE_END if keys.beyond is None else _LIST
         found: list[tuple[str, str]] = []
-        size, first, most = 0, keys.first, limit + 1
+        first, most = keys.first, limit + 1
         checkpoint: Checkpoint | None = None
         while True:
             row, (rows, is_all) = self._reader.row_and_page(
                 CHECKPOINT, sql, {"first": first, "beyond": keys.beyond}, most
             )
             checkpoint = _same_build(checkpoint, row)
-            for key, value in rows:
-                if value is None:
-                    continue
-                if len(found) == limit or size > _PAGE_BYTES:
-                    return Listing(found, True, checkpoint)
-                found.append((key, value))
-                size += len(value)
+            found += [(key, value) for key, value in rows if value is not None]
+            if len(found) > limit or (len(found) > 1 and not is_all and _is_large(found)):
+                return Listing(found[: min(limit, len(found) - 1)], True, checkpoint)
             if is_all:
                 return Listing(found, False, checkpoint)
             first, most = f"{rows[-1][0]}\0", _STRETCH
@@ -75,6 +71,10 @@ class SqliteAnswers:
     async def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def _is_large(answers: Sequence[tuple[str, str]]) -> bool:
+    return sum(len(value) for _, value in answers) > _PAGE_BYTES
 
 
 def _same_build(before: Checkpoint | None, row: Row | None) -> Checkpoint | None:

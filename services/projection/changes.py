@@ -93,7 +93,7 @@ class Changes:
         if not _moved(seen, checkpoint):
             return False
         if self._for_key:
-            self._wake_keys(await self._answers.changed(seen.position))
+            self._wake_keys(await self._answers.changed(seen))
         self._seen = checkpoint
         _wake(waiter for waiter, position in self._for_position.items() if position <= checkpoint.position)
         return True

@@ -5,7 +5,6 @@ from typing import Protocol
 
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Snapshot
-from qaservice.domain.recorded import Position
 
 
 class Answers(Protocol):
@@ -20,8 +19,8 @@ class Answers(Protocol):
         keys. What it lists means nothing where its checkpoint is not complete."""
         ...
 
-    async def changed(self, after: Position) -> Sequence[str] | None:
-        """The keys of the documents whose position is higher; None where there are too many to tell."""
+    async def changed(self, since: Checkpoint) -> Sequence[str] | None:
+        """The keys of the documents of its build whose position is higher; None where there are too many to tell."""
         ...
 
     async def checkpoint(self) -> Checkpoint | None:

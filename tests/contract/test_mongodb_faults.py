@@ -158,9 +158,25 @@ async def test_every_step_of_a_batch_is_confirmed_by_majority_and_journal_and_no
     assert all(0 < command["maxTimeMS"] <= 5000 for command in mongo.proxy.commands)
 
 
+async def test_a_batch_of_a_complete_build_is_two_commands(mongo: Wired) -> None:
+    await mongo.model.begin(SECOND)
+    await mongo.patient.apply([], AT_END)
+    mongo.proxy.commands.clear()
+    later = replace(AT_END, position=END + 1)
+    assert await mongo.patient.apply([Document("c", "c", 0, END + 1)], later)
+    assert [next(iter(command)) for command in mongo.proxy.commands] == ["update", "update"]
+    assert await mongo.model.checkpoint() == later
+
+
+async def test_no_write_has_the_server_keep_a_note_of_it(mongo: Wired) -> None:
+    await mongo.model.begin(SECOND)
+    await mongo.patient.apply(DOCUMENTS, AT_END)
+    assert not [command for command in mongo.proxy.commands if "txnNumber" in command]
+
+
 async def test_what_older_builds_left_and_what_changed_is_found_by_an_index(mongo: Wired) -> None:
     await mongo.model.begin(FIRST)
-    assert mongo.stored.indexes() == {"_id_", "build_1", "position_1"}
+    assert mongo.stored.indexes() == {"_id_", "build_1_position_1"}
 
 
 async def test_one_query_reads_the_checkpoint_and_then_the_document(mongo: Wired, mongodb_database: str) -> None:

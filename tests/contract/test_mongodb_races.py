@@ -13,6 +13,7 @@ from tests.contract.mongodb_wired import (
     AT_END,
     DOCUMENTS,
     DUPLICATE,
+    END,
     FIRST,
     SECOND,
     Wired,
@@ -116,6 +117,22 @@ async def test_a_build_that_ends_while_another_begins_takes_nothing_from_it(mong
     assert not await mongo.patient.apply(DOCUMENTS, replace(AT_END, build=1))
     assert mongo.stored.revisions() == {"a": (1, 3), "b": (1, 1), "c": (2, 0)}
     assert await mongo.model.checkpoint() == replace(SECOND, position=3)
+
+
+async def test_a_projector_whose_completed_build_was_replaced_is_told_so_and_what_it_wrote_is_not_served(
+    mongo: Wired,
+) -> None:
+    await mongo.model.begin(FIRST)
+    assert await mongo.other.apply([], replace(AT_END, build=1))
+    await mongo.model.begin(SECOND)
+    await mongo.model.apply(DOCUMENTS, AT_END)
+    ghost = [Document("ghost", "boo", 0, END + 1)]
+    assert not await mongo.other.apply(ghost, replace(AT_END, build=1, position=END + 1))
+    assert (await mongo.answers.get("ghost")).document is None
+    assert await mongo.model.checkpoint() == AT_END
+    # and from then on it writes nothing
+    assert not await mongo.other.apply([Document("other", "boo", 0, END + 1)], replace(AT_END, build=1))
+    assert "other" not in mongo.stored.revisions()
 
 
 async def test_what_an_overtaken_projector_writes_late_is_not_served_and_goes_with_the_next_build(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
-from qaservice.domain.recorded import Position
 from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of
 
 _MOST_CHANGES = 2000
@@ -44,9 +43,9 @@ class MongoAnswers:
             raise ReadModelUnavailable("the read model was begun anew meanwhile")
         return Listing(found, more, before)
 
-    async def changed(self, after: Position) -> Sequence[str] | None:
+    async def changed(self, since: Checkpoint) -> Sequence[str] | None:
         """See Answers.changed."""
-        later = {"position": {"$gt": after}, "_id": {"$type": "string"}}
+        later = {"build": since.build, "position": {"$gt": since.position}, "_id": {"$type": "string"}}
         async with self._collection.operation() as answers:
             found = await answers.find(later, {"_id": 1}, limit=-(_MOST_CHANGES + 1)).to_list(None)
         return None if len(found) > _MOST_CHANGES else [row["_id"] for row in found]

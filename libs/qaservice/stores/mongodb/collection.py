@@ -122,6 +122,9 @@ def _client(uri: str, timeout: float) -> AsyncIOMotorClient[Row]:
             serverSelectionTimeoutMS=limit,
             connectTimeoutMS=limit,
             socketTimeoutMS=limit,
+            # It would have the server keep a note of each write ("Retryable Writes", MongoDB manual), and the projector
+            # repeats whole batches anyway.
+            retryWrites=False,
         )
     except (PyMongoError, ValueError, TypeError, OSError) as error:
         # Without its text and traceback: they may quote the URI, and so the password.

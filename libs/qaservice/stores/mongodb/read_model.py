@@ -29,6 +29,8 @@ class MongoReadModel:
         """`timeout` in seconds bounds every operation on the server. Nothing is contacted before the first."""
         self._collection = AnswersCollection(uri, database, timeout)
         self._portion = _LARGEST_PORTION
+        self._completed: int | None = None
+        """The build that this one has completed. It is not asked for again: each batch of it would be later."""
 
     async def checkpoint(self) -> Checkpoint | None:
         """See ReadModel.checkpoint."""
@@ -37,9 +39,8 @@ class MongoReadModel:
     async def begin(self, checkpoint: Checkpoint) -> bool:
         """See ReadModel.begin."""
         async with self._collection.operation() as answers:
-            # For `_drop_older` and `changed`: without them, looking for nothing among millions of documents takes long.
-            await answers.create_index("build")
-            await answers.create_index("position")
+            # For `_drop_older` and `changed`: without it, looking for nothing among millions of documents takes long.
+            await answers.create_index(["build", "position"])
         write = _upsert(CHECKPOINT, {"build": {"$lt": checkpoint.build}}, row_of(checkpoint))
         # Twice, as in `_store`: the first refusal may be an insert that lost against a lower build.
         return not (await self._refused([write]) and await self._refused([write]))
@@ -47,14 +48,19 @@ class MongoReadModel:
     async def apply(self, documents: Sequence[Document], checkpoint: Checkpoint) -> bool:
         """See ReadModel.apply."""
         build = checkpoint.build
-        stored = await self.checkpoint()
-        if stored is None or stored.build != build:
-            return False
-        await self._store(documents, build)
-        if stored.target is not None and checkpoint.target is None:
-            await self._drop_older(build)
+        if build == self._completed:
+            await self._store(documents, build)
+        else:
+            stored = await self.checkpoint()
+            if stored is None or stored.build != build:
+                return False
+            await self._store(documents, build)
+            if stored.target is not None and checkpoint.target is None:
+                await self._drop_older(build)
         if await self._move_up(checkpoint):
+            self._completed = build if checkpoint.target is None else None
             return True
+        self._completed = None
         stored = await self.checkpoint()  # another projector is ahead, or has begun another build
         return stored is not None and stored.build == build
 
@@ -94,7 +100,7 @@ class MongoReadModel:
 
     async def _sent(self, writes: Sequence[ReplaceOne[Row]]) -> Sequence[int]:
         """As `_refused`, in one command. What the duplicates met is durable too: with w: majority mongod waits for
-        that (jstests/replsets/lastop.js). A repeat by the driver itself does no harm."""
+        that (jstests/replsets/lastop.js)."""
         async with self._collection.operation() as answers:
             try:
                 await answers.bulk_write(writes, ordered=False)

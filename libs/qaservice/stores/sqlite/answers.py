@@ -8,7 +8,6 @@ from pathlib import Path
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
-from qaservice.domain.recorded import Position
 from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH, checkpoint_of
 from qaservice.stores.sqlite.reader import Reader, Row
 
@@ -58,9 +57,9 @@ class SqliteAnswers:
             first, most = f"{rows[-1][0]}\0", _STRETCH
             await asyncio.sleep(0)  # others take their turn
 
-    async def changed(self, after: Position) -> Sequence[str] | None:
+    async def changed(self, since: Checkpoint) -> Sequence[str] | None:
         """See Answers.changed."""
-        rows, _ = self._reader.page(_CHANGED, (after,), _MOST_CHANGES + 1)
+        rows, _ = self._reader.page(_CHANGED, (since.position,), _MOST_CHANGES + 1)
         return None if len(rows) > _MOST_CHANGES else [key for (key,) in rows]
 
     async def checkpoint(self) -> Checkpoint | None:

@@ -1,7 +1,6 @@
 """One call of BatchAppend: many appends under way at once, each with an id of its own that its answer names."""
 
 import asyncio
-from uuid import UUID
 
 import grpc
 from esdbclient.common import handle_rpc_error
@@ -51,18 +50,20 @@ class AppendStream:
         """The server's answer to a request of this id. Raises GrpcDeadlineExceeded after `timeout` seconds, and
         EventStoreDBClientException where the stream ended."""
         answers = self._answers
-        answer: asyncio.Future[BatchAppendResp] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[BatchAppendResp] = loop.create_future()
         self._waiting[id] = answer
         self._unsent[id] = request
         self._news.set()
+        patience = loop.call_later(timeout, _give_up, answer)
         try:
-            async with asyncio.timeout(timeout):
-                return await answer
+            return await answer
         except TimeoutError:
             if self._answers == answers:  # to nobody: who knows whether it ever will again
                 self.retire()
             raise GrpcDeadlineExceeded("no answer in time") from None
         finally:
+            patience.cancel()
             self._waiting.pop(id, None)
             self._unsent.pop(id, None)
             self._end_where_idle()
@@ -132,7 +133,14 @@ class AppendStream:
         return StreamBroke(words) if isinstance(error, ServiceUnavailable) else EventStoreDBClientException(words)
 
 
+def _give_up(answer: asyncio.Future[BatchAppendResp]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
+
+
 def _number(id: ID) -> int:
     """An id as a number: what was sent as text comes back as that, or in halves where the server made it anew
     (EventStoreDB 24.10 source: Streams.BatchAppend, Uuid). Raises ValueError."""
-    return UUID(id.string).int if id.WhichOneof("value") == "string" else id.structured.least_significant_bits
+    if id.WhichOneof("value") == "string":
+        return int(id.string.replace("-", ""), 16)
+    return id.structured.least_significant_bits

@@ -93,6 +93,13 @@ async def test_a_list_older_than_its_token_is_refused_or_said_to_be_stale(listed
     assert (await api("GET", "/answers", consistency_token="zzz")).status_code == 400
 
 
+async def test_the_next_page_is_as_new_as_the_token_of_this_one(listed: tuple[Together, Api]) -> None:
+    together, api = listed
+    token = Token(await together.feed.store_id(), 4)
+    reply = await api("GET", f"/answers?limit=2&consistency_token={token}")
+    assert reply.headers["link"] == f'</answers?limit=2&after=b&consistency_token={token}>; rel="next"'
+
+
 @pytest.mark.parametrize("application", [projection_service, monolith_on_one_port])
 async def test_what_is_not_complete_is_no_list(application: object) -> None:
     async with in_memory() as together:

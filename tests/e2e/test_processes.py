@@ -3,11 +3,13 @@
 import itertools
 import json
 import re
+import resource
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -185,3 +187,16 @@ def test_the_log_is_text_for_people_where_it_is_asked_for(here: Machine) -> None
     eventually(lambda: "request_id=the-one method=GET route=/answers/{key} status=404" in service.log.read_text())
     with pytest.raises(json.JSONDecodeError):
         _ = service.lines
+
+
+def test_a_process_takes_more_connections_than_a_shell_allows_it_files(here: Machine) -> None:
+    def a_frugal_shell() -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+
+    process = here.start("monolith", "--memdb", before=a_frugal_shell)
+    with ExitStack() as open_at_once:
+        for _ in range(100):
+            connection = open_at_once.enter_context(process.connect())
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -56,6 +57,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     """Serve until SIGTERM or SIGINT, then stop accepting, answer what has arrived (7.5 s at most), stop the parts, and
     return. Raises CannotListen, PartFailed."""
+    _allow_connections()
     listeners = [_listening(site.address) for site in sites]
     servers = [Server(site.app) for site in sites]
     loop = asyncio.get_running_loop()
@@ -83,6 +85,14 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     if not stopping.is_set():
         raise PartFailed("a part of the process ended by itself")
     log.info("stopped")
+
+
+def _allow_connections() -> None:
+    """Each is one of the process's open files, of which a shell allows 1,024, for the sake of programs that use
+    select(2); the system allows more (as Go's runtime does: golang/go issue 46279)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems name a limit that they do not keep
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _ended(parts: Sequence[asyncio.Task[None]]) -> None:

@@ -95,6 +95,16 @@ async def test_a_command_is_remembered_for_the_window_and_no_longer(commands: Co
     assert not (await commands.update(key, "jane", again("jane"))).replayed
 
 
+async def test_each_command_of_the_window_is_remembered(commands: Commands) -> None:
+    key = a_key()
+    await commands.create(key, "john", again("john", "retry-0"))
+    for number in range(1, 40):
+        await commands.update(key, "jane", again("jane", f"retry-{number}"))
+    for number in range(1, 40):
+        second = await commands.update(key, "jane", again("jane", f"retry-{number}"))
+        assert (second.replayed, second.recorded.revision) == (True, number)
+
+
 async def test_large_values_do_not_shorten_the_window(commands: Commands) -> None:
     key = a_key()
     await commands.create(key, "john", again("john"))

@@ -16,7 +16,7 @@ from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.idempotency import WINDOW
 from qaservice.domain.recent import Decide, Recent
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.sqlite.events import INSERT, LAST, REMEMBERED, moment, recorded
+from qaservice.stores.sqlite.events import INDEXED_FROM, INSERT, LAST, REMEMBERED, REMEMBERED_EARLY, moment, recorded
 
 _STORE_AND_LAST_TIME = "SELECT id, (SELECT time FROM events ORDER BY position DESC LIMIT 1) FROM store"
 
@@ -72,8 +72,9 @@ def _append(connection: sqlite3.Connection, command: Command, decide: Decide, st
     revision = 0 if last is None else last.revision + 1
 
     def remembered(idempotency_key: str) -> Iterable[Recorded]:
-        rows = connection.execute(REMEMBERED, (command.key, idempotency_key, revision - 1 - WINDOW))
-        return [recorded(row) for row in rows]
+        before_window = revision - 1 - WINDOW
+        for sql in (REMEMBERED, REMEMBERED_EARLY) if before_window < INDEXED_FROM else (REMEMBERED,):
+            yield from map(recorded, connection.execute(sql, (command.key, idempotency_key, before_window)))
 
     event = decide(Recent(last, remembered))
     if isinstance(event, Recorded):

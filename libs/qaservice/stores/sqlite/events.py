@@ -11,9 +11,13 @@ from qaservice.domain.codec import event_of
 from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
 
+INDEXED_FROM = 16
+"""The first revision in the index by idempotency key. A new answer's events are few enough to be read one by one, and
+not to be in the index spares its create, the commonest command, the writing of a page."""
+
 # NOTE: stored. `value` stands last, so that a row's other columns are read without its overflow pages. There is no
 # unique index on the id: it would cost a third of the appends, and no question is asked by it.
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE events(
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL,
@@ -26,16 +30,17 @@ CREATE TABLE events(
 );
 CREATE UNIQUE INDEX events_by_key ON events(key, revision);
 CREATE INDEX events_by_idempotency ON events(key, json_extract(metadata, '$.idempotency.key'), revision)
-    WHERE json_valid(metadata);
+    WHERE json_valid(metadata) AND revision >= {INDEXED_FROM};
 CREATE TABLE store(id TEXT NOT NULL);
 """
 
 COLUMNS = "position, key, revision, id, time, type, metadata, value"
-REMEMBERED = f"""
+_REMEMBERED = f"""
 SELECT {COLUMNS} FROM events
 WHERE key = ? AND json_valid(metadata) AND json_extract(metadata, '$.idempotency.key') = ? AND revision > ?
-ORDER BY revision DESC
 """
+REMEMBERED = f"{_REMEMBERED} AND revision >= {INDEXED_FROM} ORDER BY revision DESC"
+REMEMBERED_EARLY = f"{_REMEMBERED} AND revision < {INDEXED_FROM} ORDER BY revision DESC"
 INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"
 LAST = f"SELECT {COLUMNS} FROM events WHERE key = ? ORDER BY revision DESC LIMIT 1"
 

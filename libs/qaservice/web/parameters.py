@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.times import parse_time
@@ -36,5 +36,5 @@ def moment(name: str, text: str) -> datetime:
 
 def next_page(path: str, **parameters: str | None) -> Header:
     """The link to the page that follows (RFC 8288); a parameter that is None is left out."""
-    given = {name: text for name, text in parameters.items() if text is not None}
-    return (b"link", f'<{path}?{urlencode(given, quote_via=quote, safe="")}>; rel="next"'.encode())
+    given = [f"{name}={quote(text, safe='')}" for name, text in parameters.items() if text is not None]
+    return (b"link", f'<{path}?{"&".join(given)}>; rel="next"'.encode())

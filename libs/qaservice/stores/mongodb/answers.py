@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
-from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of
+from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of_row
 
 _MOST_CHANGES = 2000
 _PAGE_BYTES = 1 << 20
@@ -26,7 +26,7 @@ class MongoAnswers:
         rows = {row["_id"]: row for row in found}
         if CHECKPOINT not in rows:
             return Snapshot(None, None)
-        checkpoint = checkpoint_of(rows[CHECKPOINT])
+        checkpoint = checkpoint_of_row(rows[CHECKPOINT])
         row = rows.get(key)
         if row is None or _is_left_over(row, checkpoint):
             return Snapshot(None, checkpoint)

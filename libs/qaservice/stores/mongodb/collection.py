@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pymongo
 from bson.errors import BSONError
@@ -16,6 +14,7 @@ from pymongo.uri_parser import parse_uri
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint
+from qaservice.stores.checkpoint_row import NAMES, checkpoint_of
 
 Row = dict[str, Any]
 
@@ -57,7 +56,7 @@ class AnswersCollection:
         """The stored checkpoint; None before the first build."""
         async with self.operation() as answers:
             row = await answers.find_one({"_id": CHECKPOINT})
-        return None if row is None else checkpoint_of(row)
+        return None if row is None else checkpoint_of_row(row)
 
     async def close(self) -> None:
         """Disconnect; the next operation connects anew."""
@@ -76,31 +75,9 @@ class AnswersCollection:
         return self._answers
 
 
-def row_of(checkpoint: Checkpoint) -> Row:
-    """A checkpoint as it is stored; times of one length, so that they sort."""
-    confirmed = checkpoint.confirmed
-    return {
-        "store": str(checkpoint.store),
-        "build": checkpoint.build,
-        "position": checkpoint.position,
-        "event_position": checkpoint.event_position,
-        "event_id": checkpoint.event_id and str(checkpoint.event_id),
-        "target": checkpoint.target,
-        "confirmed": confirmed and confirmed.astimezone(UTC).isoformat(timespec="microseconds"),
-    }
-
-
-def checkpoint_of(row: Row) -> Checkpoint:
-    """The inverse of `row_of`."""
-    return Checkpoint(
-        store=UUID(row["store"]),
-        build=row["build"],
-        position=row["position"],
-        event_position=row["event_position"],
-        event_id=row["event_id"] and UUID(row["event_id"]),
-        target=row["target"],
-        confirmed=row["confirmed"] and datetime.fromisoformat(row["confirmed"]),
-    )
+def checkpoint_of_row(row: Row) -> Checkpoint:
+    """The checkpoint that the collection holds as `row`."""
+    return checkpoint_of(tuple(row[name] for name in NAMES))
 
 
 def _checked(uri: str) -> str:

@@ -16,7 +16,8 @@ from pymongo.errors import BulkWriteError
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document
-from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, row_of
+from qaservice.stores.checkpoint_row import row_of
+from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row
 
 _DUPLICATE_KEY = 11000
 _LARGEST_PORTION = 1000

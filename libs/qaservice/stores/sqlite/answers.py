@@ -8,7 +8,8 @@ from pathlib import Path
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
-from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH, checkpoint_of
+from qaservice.stores.checkpoint_row import checkpoint_of
+from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH
 from qaservice.stores.sqlite.reader import Reader, Row
 
 _MOST_CHANGES = 2_000

@@ -24,7 +24,7 @@ _END = "SELECT max(position) FROM events"
 _STORE_ID = "SELECT id FROM store"
 _ID_AT = "SELECT id FROM events WHERE position = ?"
 _POSITION, _REVISION, _ID = 0, 2, 3
-_HISTORY_PAGE, _FEED_PAGE = 256, 500
+_HISTORY_PAGE, _FEED_PAGE = 512, 500
 _LOOK_AGAIN_AFTER = 1.0
 _GRACE = 1.0
 _NOBODY = UUID(int=0)

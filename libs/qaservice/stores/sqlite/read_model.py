@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint, Document
+from qaservice.stores.checkpoint_row import row_of
 from qaservice.stores.sqlite.answers import SqliteAnswers
-from qaservice.stores.sqlite.checkpoint import row_of, stored_checkpoint
+from qaservice.stores.sqlite.checkpoint import stored_checkpoint
 from qaservice.stores.sqlite.file import in_words, open_for_writing, open_in_memory, patiently
 from qaservice.stores.sqlite.handle import Handle
 

@@ -54,7 +54,7 @@ class Hub:
             if tail is None or self._closed:
                 raise LogUnavailable("the log was replaced just now, or this process is about to end")
             watch = Watch(wanted, _place(since, tail.store, now), tail, self._library, self._live, self._heartbeat)
-        except BaseException:
+        except BaseException:  # also where he has gone, and the request was cancelled
             self.watchers -= 1
             self._rest_soon()
             raise

@@ -31,7 +31,9 @@ class MongoReadModel:
         self._collection = AnswersCollection(uri, database, timeout)
         self._portion = _LARGEST_PORTION
         self._completed: int | None = None
-        """The build that this one has completed. It is not asked for again: each batch of it would be later."""
+        """The build that this one has completed. Before its batches the checkpoint is not read, which would make them
+        later: whoever was overtaken learns it when the checkpoint does not move, and readers pass over what he wrote
+        (`_is_left_over`)."""
 
     async def checkpoint(self) -> Checkpoint | None:
         """See ReadModel.checkpoint."""
@@ -49,15 +51,15 @@ class MongoReadModel:
     async def apply(self, documents: Sequence[Document], checkpoint: Checkpoint) -> bool:
         """See ReadModel.apply."""
         build = checkpoint.build
-        if build == self._completed:
-            await self._store(documents, build)
-        else:
+        ends_build = False
+        if build != self._completed:
             stored = await self.checkpoint()
             if stored is None or stored.build != build:
                 return False
-            await self._store(documents, build)
-            if stored.target is not None and checkpoint.target is None:
-                await self._drop_older(build)
+            ends_build = stored.target is not None and checkpoint.target is None
+        await self._store(documents, build)
+        if ends_build:
+            await self._drop_older(build)
         if await self._move_up(checkpoint):
             self._completed = build if checkpoint.target is None else None
             return True

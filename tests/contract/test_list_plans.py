@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
+from qaservice.domain.listing import KeyRange
+from qaservice.stores.mongodb.answers import MongoAnswers
 from qaservice.stores.sqlite.answers import _LIST, _LIST_TO_THE_END
 from qaservice.stores.sqlite.read_model import SqliteReadModel
+from tests.contract.mongodb_wired import AT_END, DOCUMENTS, SECOND, wired
 from tests.standins import docker_engine
 from tests.standins.mongodb import VARIABLE
 
@@ -27,15 +30,19 @@ async def test_the_index_of_keys_serves_a_list_in_sqlite(tmp_path: Path, sql: st
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_index_of_ids_serves_a_list_in_mongodb(mongodb_uri: str, mongodb_database: str) -> None:
+async def test_the_index_of_ids_serves_a_list_in_mongodb(mongodb_uri: str, mongodb_database: str) -> None:
     if not os.environ.get(VARIABLE) and docker_engine.refusal():
         pytest.skip(f"only mongod tells its plans: name one in {VARIABLE}, or start a Docker engine")
-    listed = {"_id": {"$gte": "a", "$lt": "b"}, "value": {"$ne": None}, "build": {"$gte": 1}}
-    find = {"find": "answers", "filter": listed, "sort": {"_id": 1}, "limit": 9, "hint": "_id_"}
-    with MongoClient[dict[str, object]](mongodb_uri) as client:
-        database = client[mongodb_database]
-        database["answers"].insert_many([{"_id": f"{n}", "value": "v", "build": 1} for n in range(100)])
-        plan = str(database.command({"explain": find, "verbosity": "queryPlanner"}))
+    async with wired(mongodb_uri, mongodb_database) as mongo:
+        await mongo.model.begin(SECOND)
+        await mongo.model.apply(DOCUMENTS, AT_END)
+        reader = MongoAnswers(mongo.proxy.uri, mongodb_database, 5.0)
+        await reader.page(KeyRange.of("a", None), 9)
+        await reader.close()
+        [listed] = [command for command in mongo.proxy.commands if "sort" in command]
+        find = {name: listed[name] for name in ("find", "filter", "projection", "sort", "limit", "hint")}
+        with MongoClient[dict[str, object]](mongodb_uri) as client:
+            plan = str(client[mongodb_database].command({"explain": find, "verbosity": "queryPlanner"}))
     assert "IXSCAN" in plan
     assert "COLLSCAN" not in plan
     assert "'SORT'" not in plan

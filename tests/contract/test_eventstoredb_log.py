@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from esdbclient import NewEvent, StreamState
@@ -14,6 +15,7 @@ from qaservice.domain.answers import AnswerCreated, AnswerUpdated, Event, create
 from qaservice.domain.codec import CREATED, answer_json
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, TooLarge, UndecodableEvent
 from qaservice.domain.recent import Recent
+from qaservice.stores.eventstoredb.calls import EventStoreDb
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, overtaken, seconds, stored, stream_of
@@ -92,23 +94,28 @@ async def test_commands_on_one_key_take_turns(given: Given) -> None:
     assert calls(given) == {"append": 65}
 
 
-async def test_more_appends_than_a_connection_takes_wait_for_each_other(
+async def test_appends_without_number_share_one_call(given: Given) -> None:
+    await asyncio.gather(*(created(given.log, a_key()) for _ in range(400)))
+    assert calls(given) == {"append": 400}
+
+
+async def test_more_reads_than_a_connection_takes_calls_wait_for_each_other(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too many at once are refused by the server, again and again."""
-    append, under_way = Client.append, [0]
+    read, under_way = EventStoreDb._try, [0]
 
-    async def counted(*arguments: object) -> int:
+    async def counted(*arguments: Any) -> Any:
         under_way.append(under_way[-1] + 1)
         try:
-            return await append(*arguments)  # type: ignore[arg-type]
+            return await read(*arguments)
         finally:
             under_way.append(under_way[-1] - 1)
 
-    monkeypatch.setattr(Client, "append", counted)
-    await asyncio.gather(*(created(given.log, a_key()) for _ in range(400)))
+    monkeypatch.setattr(EventStoreDb, "_try", counted)
+    await asyncio.gather(*(given.log.last(a_key()) for _ in range(400)))
     assert max(under_way) < 100
-    assert calls(given) == {"append": 400}
+    assert calls(given) == {"read": 400}
 
 
 # Refusals are decided on what was read

@@ -7,13 +7,13 @@ the stream ends it for all appends under way, and says of none of them what came
 import asyncio
 from collections.abc import Sequence
 from itertools import count
-from uuid import UUID
 
 import grpc
 from esdbclient import NewEvent, StreamState
 from esdbclient.connection import AsyncESDBConnection
 from esdbclient.exceptions import InternalError, ServiceUnavailable
 from esdbclient.protos.Grpc.code_pb2 import INTERNAL
+from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from qaservice.stores.eventstoredb.append_stream import AppendStream
@@ -31,7 +31,7 @@ class Appends:
         self._credentials = credentials
         self._current: AppendStream | None = None
         self._running: dict[asyncio.Task[None], AppendStream] = {}
-        self._ids = (UUID(int=number) for number in count(1))
+        self._ids = count(1)
         self._closed = False
 
     async def append(
@@ -44,17 +44,17 @@ class Appends:
     ) -> int:
         """See Client.append. Raises EventStoreDBClientException, as the client's own call does, and InternalError where
         the server's answer proves nothing."""
-        current_version = StreamState.NO_STREAM if expected is None else expected
         id = next(self._ids)
-        streams = connection.streams
-        request = streams._construct_batch_append_req(stream, current_version, events, id, timeout)
-        answer = await self._stream(connection).answer(id.int, request, timeout)
+        request = _request(id, stream, expected, events, timeout)
+        answer = await self._stream(connection).answer(id, request, timeout)
         # An internal error has no details, as an answer has that proves that nothing is stored (EventStoreDB 24.10
         # source: Streams.BatchAppend, Status).
         if answer.WhichOneof("result") is None or answer.error.code == INTERNAL:
             raise InternalError(answer.error.message or "an answer without a result")
         try:
-            return streams._convert_batch_append_resp(answer, stream, current_version)
+            return connection.streams._convert_batch_append_resp(
+                answer, stream, StreamState.NO_STREAM if expected is None else expected
+            )
         except (AssertionError, DecodeError) as error:
             raise InternalError(f"an answer that can't be read: {error}") from None
 
@@ -84,3 +84,22 @@ class Appends:
         self._running[task] = current
         task.add_done_callback(self._running.pop)
         return current
+
+
+def _request(id: int, stream: str, expected: int | None, events: Sequence[NewEvent], timeout: float) -> BatchAppendReq:
+    """What the client's `_construct_batch_append_req` makes, in a third of the time: fields are set, not copied."""
+    request = BatchAppendReq(is_final=True)
+    request.correlation_id.structured.least_significant_bits = id
+    options = request.options
+    options.stream_identifier.stream_name = stream.encode()
+    options.deadline.FromNanoseconds(int(timeout * 1e9))
+    if expected is None:
+        options.no_stream.SetInParent()
+    else:
+        options.stream_position = expected
+    for event in events:
+        proposed = request.proposed_messages.add(custom_metadata=event.metadata, data=event.data)
+        proposed.id.string = str(event.id)
+        proposed.metadata["type"] = event.type
+        proposed.metadata["content-type"] = event.content_type
+    return request

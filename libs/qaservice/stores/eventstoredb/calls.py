@@ -27,7 +27,7 @@ from qaservice.stores.eventstoredb.errors import in_words, is_refused, outcome_o
 T = TypeVar("T")
 
 _LONGEST_APPEND = 2.0  # seconds: the server's own time limit for a write
-_MOST_CALLS = 80  # at once; the server takes 100 on a connection (Kestrel's default), and subscriptions need some
+_MOST_READS = 80  # at once; the server takes 100 calls on a connection (Kestrel's default)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 _PAGE_BYTES = 1024 * 1024
 
@@ -49,7 +49,7 @@ class EventStoreDb:
         self._client: Client | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._failure = ""
-        self._room = asyncio.Semaphore(_MOST_CALLS)
+        self._room = asyncio.Semaphore(_MOST_READS)
         self._closed = False
 
     def losses(self) -> int:
@@ -92,7 +92,8 @@ class EventStoreDb:
             async with asyncio.timeout_at(deadline):
                 for pause in pauses():
                     try:
-                        found, is_whole = await self._try(lambda client: call(client, patience(deadline)))
+                        async with self._room:
+                            found, is_whole = await self._try(lambda client: call(client, patience(deadline)))
                         if is_whole or len(found) >= enough:
                             return found
                         reason = "the channel was replaced"
@@ -173,10 +174,9 @@ class EventStoreDb:
         where closed."""
         client = await self.connected()
         try:
-            async with self._room:
-                client.count_losses()
-                connection = client.connection
-                result = await uncut(call(client))
+            client.count_losses()
+            connection = client.connection
+            result = await uncut(call(client))
         except (NodeIsNotLeader, ServiceUnavailable) as error:
             with suppress(EventStoreDBClientException):  # what the call came to is what counts
                 leader = error.leader_grpc_target if isinstance(error, NodeIsNotLeader | StreamBroke) else None

@@ -74,7 +74,7 @@ class EventStoreDbLog:
                 hint = self._known().get(key)
                 appended = await self._rounds(command, hint, await self._store(command.deadline))
                 if not appended.replayed:
-                    self._known().put(key, appended.recorded)
+                    self._hints.put(key, appended.recorded)
                 return appended
         except TimeoutError:
             raise command.failed() from None

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _run(figure: str, folder: Path, *, quick: bool) -> Run:
-    rounds, seconds = (3, 1) if quick else (9, 2)
+    rounds, seconds = (3, 1) if quick else (7, 2)
     return Run(folder=folder, say=partial(_tell, figure), rounds=rounds, seconds=seconds)
 
 

@@ -169,7 +169,7 @@ async def test_the_leader_is_followed_when_it_changes_under_an_open_call() -> No
 
 async def test_a_new_channel_gets_a_call_of_its_own_and_the_old_one_its_answers(opened: list[object]) -> None:
     async with a_server(nodes=2) as given:
-        client = await given.log._database.connected()
+        client = await given.log._database.connection.connected()
         given.server.append_latency = 0.3
         under_way = asyncio.create_task(append(client))
         await eventually(lambda: given.server.calls["append"] == 1)

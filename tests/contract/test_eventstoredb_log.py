@@ -15,8 +15,8 @@ from qaservice.domain.answers import AnswerCreated, AnswerUpdated, Event, create
 from qaservice.domain.codec import CREATED, answer_json
 from qaservice.domain.errors import KeyExists, KeyNotFound, LogUnavailable, TooLarge, UndecodableEvent
 from qaservice.domain.recent import Recent
-from qaservice.stores.eventstoredb.calls import EventStoreDb
 from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.connection import Connection
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, overtaken, seconds, stored, stream_of
 from tests.given import a_key, appended, created, deleted, eventually, history_of, updated
@@ -103,7 +103,7 @@ async def test_more_reads_than_a_connection_takes_calls_wait_for_each_other(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too many at once are refused by the server, again and again."""
-    read, under_way = EventStoreDb._try, [0]
+    read, under_way = Connection.tried, [0]
 
     async def counted(*arguments: Any) -> Any:
         under_way.append(under_way[-1] + 1)
@@ -112,7 +112,7 @@ async def test_more_reads_than_a_connection_takes_calls_wait_for_each_other(
         finally:
             under_way.append(under_way[-1] - 1)
 
-    monkeypatch.setattr(EventStoreDb, "_try", counted)
+    monkeypatch.setattr(Connection, "tried", counted)
     await asyncio.gather(*(given.log.last(a_key()) for _ in range(400)))
     assert max(under_way) < 100
     assert calls(given) == {"read": 400}

@@ -150,7 +150,7 @@ async def test_a_follower_notices_a_frozen_server(process: EventStoreDBProcess) 
 
 async def test_an_append_that_finds_the_server_gone_leaves_the_channel_to_others(given: Given) -> None:
     slow, cut = a_key(), a_key()
-    client = await given.log._database.connected()
+    client = await given.log._database.connection.connected()
     channel = client.connection
     given.server.append_latency = 0.5
     under_way = asyncio.create_task(created(given.log, slow))
@@ -185,7 +185,7 @@ async def test_a_read_that_finds_the_server_gone_leaves_followers_alone(given: G
 async def test_a_read_that_a_reconnection_cut_off_is_repeated() -> None:
     async with a_server(nodes=2) as given:
         recorded = await created(given.log, a_key())
-        client = await given.feed._database.connected()
+        client = await given.feed._database.connection.connected()
         given.server.faults.queue("read", "hang", times=2)
         end = asyncio.create_task(given.feed.end())
         for reads in (1, 2):
@@ -200,7 +200,7 @@ async def test_an_append_that_a_reconnection_cut_off_is_repeated() -> None:
         given.server.faults.queue("append", "lost")
         under_way = asyncio.create_task(created(given.log, key))
         await eventually(lambda: given.server.calls["append"] == 1)
-        client = await given.log._database.connected()
+        client = await given.log._database.connection.connected()
         await client.connection._grpc_channel.close(grace=None)
         recorded = await under_way
         assert [one.id for one in await history_of(given.log, key)] == [recorded.id]

@@ -4,27 +4,15 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
-from typing import TypeVar
 
 from esdbclient import NewEvent, RecordedEvent
 from esdbclient.common import AbstractAsyncReadResponse
-from esdbclient.connection_spec import NODE_PREFERENCE_LEADER, URI_SCHEME_ESDB, ConnectionSpec
-from esdbclient.exceptions import (
-    DiscoveryFailed,
-    EventStoreDBClientException,
-    NodeIsNotLeader,
-    NotFound,
-    ServiceUnavailable,
-    StreamIsDeleted,
-)
+from esdbclient.exceptions import EventStoreDBClientException, NotFound, StreamIsDeleted
 
 from qaservice.domain.errors import LogUnavailable
-from qaservice.stores.eventstoredb.append_stream import StreamBroke
-from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
+from qaservice.stores.eventstoredb.client import Client
+from qaservice.stores.eventstoredb.connection import Connection
 from qaservice.stores.eventstoredb.errors import in_words, is_refused, outcome_of
-
-T = TypeVar("T")
 
 _LONGEST_APPEND = 2.0  # seconds: the server's own time limit for a write
 _MOST_READS = 80  # at once; the server takes 100 calls on a connection (Kestrel's default)
@@ -36,25 +24,15 @@ PAGE_EVENTS = 256
 
 
 class EventStoreDb:
-    """One database, connected when it is first needed. To be used in one event loop.
+    """What can be asked of one database. To be used in one event loop.
 
     Deadlines are in `loop.time()`.
     """
 
     def __init__(self, uri: str) -> None:
         """Raises ValueError, without what is secret in the URI."""
-        spec = _checked(uri)
-        self._make = Client if spec.scheme == URI_SCHEME_ESDB and len(spec.targets) == 1 else ClusterClient
-        self._uri = uri
-        self._client: Client | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._failure = ""
+        self.connection = Connection(uri)
         self._room = asyncio.Semaphore(_MOST_READS)
-        self._closed = False
-
-    def losses(self) -> int:
-        """Grows whenever the connection is found lost, so that another log may stand behind it than before."""
-        return 0 if self._client is None else self._client.count_losses()
 
     async def append(
         self,
@@ -75,7 +53,7 @@ class EventStoreDb:
             return await client.append(stream, expected, events, patience(deadline, _LONGEST_APPEND))
 
         try:
-            return (await self._try(call))[0]
+            return (await self.connection.tried(call))[0]
         except EventStoreDBClientException as error:
             raise outcome_of(error) from None
 
@@ -87,13 +65,13 @@ class EventStoreDb:
 
         Raises LogUnavailable.
         """
-        reason = "no answer"
+        reason, tried = "no answer", self.connection.tried
         try:
             async with asyncio.timeout_at(deadline):
                 for pause in pauses():
                     try:
                         async with self._room:
-                            found, is_whole = await self._try(lambda client: call(client, patience(deadline)))
+                            found, is_whole = await tried(lambda client: call(client, patience(deadline)))
                         if is_whole or len(found) >= enough:
                             return found
                         reason = "the channel was replaced"
@@ -140,50 +118,6 @@ class EventStoreDb:
 
         return await self.read(call, deadline)
 
-    async def connected(self) -> Client:
-        """The client, made and connected. Raises DiscoveryFailed; LogUnavailable where this was closed."""
-        if self._closed:
-            raise LogUnavailable("it was closed")
-        if self._client is None:
-            if self._connecting is None or self._connecting.done():
-                self._connecting = asyncio.create_task(self._connect())
-            await asyncio.wait({self._connecting})  # it goes on when whoever began it has gone
-            if self._client is None:
-                raise DiscoveryFailed(self._failure)
-        return self._client
-
-    async def close(self) -> None:
-        """Leave calls under way 5 s to finish."""
-        self._closed = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._client is not None:
-            await self._client.close()
-
-    async def _connect(self) -> None:
-        try:
-            client = self._make(self._uri)
-            await client.connect()
-        except (EventStoreDBClientException, OSError) as error:  # OSError: a certificate's file
-            self._failure = str(error) if isinstance(error, DiscoveryFailed) else f"{type(error).__name__}: {error}"
-        else:
-            self._client = client
-
-    async def _try(self, call: Callable[[Client], Awaitable[T]]) -> tuple[T, bool]:
-        """`call`, once, and whether the channel stayed the same. Raises EventStoreDBClientException; LogUnavailable
-        where closed."""
-        client = await self.connected()
-        try:
-            client.count_losses()
-            connection = client.connection
-            result = await uncut(call(client))
-        except (NodeIsNotLeader, ServiceUnavailable) as error:
-            with suppress(EventStoreDBClientException):  # what the call came to is what counts
-                leader = error.leader_grpc_target if isinstance(error, NodeIsNotLeader | StreamBroke) else None
-                await client.reconnect(leader)
-            raise
-        return result, client.connection is connection and not self._closed
-
 
 def patience(deadline: float, most: float = math.inf) -> float:
     """How long one try may take, in seconds: half of what is left, so that there is time for another."""
@@ -216,14 +150,3 @@ def not_empty(found: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
     if not found:
         raise EventStoreDBClientException("a read of what exists found nothing")
     return found
-
-
-def _checked(uri: str) -> ConnectionSpec:
-    try:
-        spec = ConnectionSpec(uri)
-    except ValueError as error:
-        text = str(error).replace(uri, "the URI")
-        raise ValueError("it is no URI" if "@" in text else text) from None  # never a password
-    if spec.options.NodePreference != NODE_PREFERENCE_LEADER:
-        raise ValueError("NodePreference must be leader: other nodes may not have the last events yet")
-    return spec

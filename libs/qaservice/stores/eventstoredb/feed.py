@@ -94,7 +94,7 @@ class EventStoreDbFeed:
 
     async def close(self) -> None:
         """End all followers and disconnect."""
-        await self._database.close()
+        await self._database.connection.close()
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout

@@ -117,7 +117,7 @@ class EventStoreDbLog:
 
     async def close(self) -> None:
         """Leave appends under way 5 s to finish, then disconnect."""
-        await self._database.close()
+        await self._database.connection.close()
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout
@@ -131,7 +131,7 @@ class EventStoreDbLog:
 
     def _known(self) -> Hints:
         """What is remembered; nothing after the connection was lost, for another log may stand there since."""
-        losses = self._database.losses()
+        losses = self._database.connection.losses()
         if losses != self._losses:
             self._hints.clear()
             self._store_id = None

@@ -42,7 +42,7 @@ class EventStoreDbSink:
 
     async def close(self) -> None:
         """Leave appends under way 5 s to finish, then disconnect."""
-        await self._database.close()
+        await self._database.connection.close()
 
     async def _add(self, key: str, run: Sequence[Recorded]) -> None:
         async with self._room:

@@ -119,7 +119,7 @@ class Subscription:
     async def _gather(self, after: Position) -> LogUnavailable:
         """Receive until it ends; returns why."""
         try:
-            client = await self._database.connected()
+            client = await self._database.connection.connected()
             subscribing = client.subscribe_to_all(
                 commit_position=None if after == START else after,
                 filter_include=(self._pattern,),

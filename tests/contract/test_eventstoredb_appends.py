@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from esdbclient import NewEvent
+from esdbclient import NewEvent, StreamState
 from esdbclient.exceptions import EventStoreDBClientException, GrpcDeadlineExceeded, ServiceUnavailable
+from esdbclient.streams import AsyncStreamsService
 
 from qaservice.domain.errors import OutcomeUnknown
 from qaservice.stores.eventstoredb.append_stream import StreamBroke
+from qaservice.stores.eventstoredb.appends import _request
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
 from tests.contract.eventstoredb_given import a_server
@@ -51,6 +53,15 @@ async def client(server: EventStoreDB) -> AsyncIterator[Client]:
 
 async def append(client: Client, stream: str = "", *, timeout: float = 5) -> int:
     return await client.append(stream or uuid4().hex, None, [NewEvent(type="Some", data=b"{}")], timeout)
+
+
+@pytest.mark.parametrize(("expected", "version"), [(None, StreamState.NO_STREAM), (0, 0), (7, 7)])
+def test_a_request_is_what_the_client_would_send(expected: int | None, version: StreamState | int) -> None:
+    events = [NewEvent("Some", b"{}"), NewEvent("Other", b"1", metadata=b'{"a":1}', content_type="application/x")]
+    request = _request(5, "a stream", expected, events, 2.25)
+    clients = AsyncStreamsService._construct_batch_append_req("a stream", version, events, UUID(int=5), 2.25)
+    clients.correlation_id.CopyFrom(request.correlation_id)
+    assert request == clients
 
 
 async def test_appends_share_one_call(client: Client, opened: list[object]) -> None:

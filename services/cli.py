@@ -1,5 +1,6 @@
 """The `qaservice` command."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -101,4 +102,5 @@ def _open_standard_streams() -> None:
 def main() -> None:
     """The entry point."""
     _open_standard_streams()
+    gc.set_threshold(5_000)  # objects: 700, the default, are those of a few requests under way, and of an import
     app()

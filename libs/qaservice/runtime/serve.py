@@ -69,7 +69,6 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     for site, listener in zip(sites, listeners, strict=True):
         _announce(site, *listener.getsockname()[:2])
     gc.freeze()  # what start-up made lives as long as the process: collections need not look at it
-    gc.set_threshold(5_000)  # objects: the default 700 are those of a few requests under way, looked at for nothing
     until = loop.create_task(stopping.wait())
     await asyncio.wait([until, *serving, *working], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")

@@ -116,7 +116,7 @@ def _until_all_have(watchers: selectors.BaseSelector, value: bytes) -> None:
     deadline = time.perf_counter() + _PATIENCE_SECONDS
     while missing:
         for key, _ in watchers.select(timeout=1):
-            missing -= value in key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+            missing -= value in key.fileobj.recv(1 << 16)  # type: ignore[union-attr]  # all are sockets
         if time.perf_counter() > deadline:
             raise NotMeasured(f"{missing} watchers did not get a change")
 
@@ -124,7 +124,7 @@ def _until_all_have(watchers: selectors.BaseSelector, value: bytes) -> None:
 def _drain(watchers: selectors.BaseSelector) -> None:
     """Take what came meanwhile: signs of life."""
     for key, _ in watchers.select(timeout=0):
-        key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+        key.fileobj.recv(1 << 16)  # type: ignore[union-attr]  # all are sockets
 
 
 def _read_frames(stream: socket.socket, count: int) -> None:

@@ -103,7 +103,7 @@ async def test_the_next_page_is_as_new_as_the_token_of_this_one(listed: tuple[To
 @pytest.mark.parametrize("application", [projection_service, monolith_on_one_port])
 async def test_what_is_not_complete_is_no_list(application: object) -> None:
     async with in_memory() as together:
-        api = application(together)  # type: ignore[operator]
+        api = application(together)  # type: ignore[operator]  # one of the two above
         reply = await api("GET", "/answers")
         assert (reply.status_code, reply.json()) == (503, {"error": "Read model unavailable"})
         await build(together, Document("a", "v", 0, 0), complete=False)

@@ -18,7 +18,7 @@ PATHS = pytest.mark.parametrize("path", ["/answers/name/watch", "/watch", "/watc
 @pytest.fixture(params=["writes", "one_port"])
 def api(request: pytest.FixtureRequest) -> Api:
     """Each application that has watches."""
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]  # pytest knows no types
 
 
 @PATHS

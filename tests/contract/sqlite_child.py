@@ -42,12 +42,12 @@ async def follow(path: Path) -> None:
     feed = SqliteFeed.of_file(path)
     async for batch in feed.follow(START):
         for _ in batch.events:
-            print(time.monotonic(), flush=True)  # noqa: T201
+            print(time.monotonic(), flush=True)  # noqa: T201  for the test that started this one
 
 
 if __name__ == "__main__":
     _, task, file = sys.argv
     if task == "write":
-        print(*asyncio.run(write(Path(file))))  # noqa: T201
+        print(*asyncio.run(write(Path(file))))  # noqa: T201  for the test that started this one
     else:
         asyncio.run(follow(Path(file)))

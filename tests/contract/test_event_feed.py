@@ -23,7 +23,7 @@ async def followed(feed: EventFeed, after: Position, count: int) -> list[Recorde
         while len(events) < count:
             batch = await anext(batches)
             assert all(isinstance(event, Recorded) for event in batch.events)
-            events += batch.events  # type: ignore[arg-type]
+            events += batch.events  # type: ignore[arg-type]  # asserted above
     assert len(events) == count
     return events
 
@@ -82,7 +82,7 @@ async def test_a_feed_of_many_events_comes_in_several_batches(answer_log: Answer
         while len(events) < 1200:
             batch = await anext(batches)
             sizes.append(len(batch.events))
-            events += batch.events  # type: ignore[arg-type]
+            events += batch.events  # type: ignore[arg-type]  # asserted above
             assert not batch.events or batch.events[-1].position <= batch.end
     assert max(sizes) < 1200
     positions = [event.position for event in events]
@@ -158,7 +158,7 @@ def checkpoint_at(recorded: Recorded, **changes: object) -> Checkpoint:
         "event_position": recorded.position,
         "event_id": recorded.id,
     }
-    return Checkpoint(uuid4(), 1, **(at | changes))  # type: ignore[arg-type]
+    return Checkpoint(uuid4(), 1, **(at | changes))  # type: ignore[arg-type]  # asserted above
 
 
 async def test_a_log_holds_the_checkpoints_of_its_events(answer_log: AnswerLog, feed: EventFeed) -> None:

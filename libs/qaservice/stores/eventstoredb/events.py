@@ -58,7 +58,7 @@ def recorded(prefix: str, event: RecordedEvent) -> Recorded:
             raise ValueError("it has no time")
         metadata = json.loads(event.metadata) if event.metadata else {}
         if not isinstance(metadata, dict):
-            raise ValueError("the metadata is not an object")  # noqa: TRY004
+            raise ValueError("the metadata is not an object")  # noqa: TRY004  caught below
         # What was brought over from another log was recorded there.
         time = parse_time(str(metadata.pop(_TIME))) if _TIME in metadata else event.recorded_at
         return Recorded(ours, event.stream_position, position_of(event), event.id, time, metadata)

@@ -12,7 +12,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv --without-pip /opt/qaservice
 COPY requirements/run.txt requirements/
-RUN pip --python /opt/qaservice/bin/python install --require-hashes --only-binary :all: -r requirements/run.txt
+RUN pip --python /opt/qaservice/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt
 COPY pyproject.toml README.md ./
 COPY libs libs
 COPY services services

@@ -122,7 +122,7 @@ def _installed() -> Path:
                 shutil.rmtree(_ENVIRONMENT, ignore_errors=True)
                 _run(sys.executable, "-m", "venv", _ENVIRONMENT)
                 (_ENVIRONMENT / ".gitignore").write_text("*")
-                options = ["--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]
+                options = ["-q", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:"]
                 _run(_ENVIRONMENT / "bin" / "python", "-m", "pip", "install", *options, "-r", _REQUIREMENTS)
                 made.write_text(wanted)
     except subprocess.CalledProcessError as error:

@@ -7,7 +7,7 @@ from fastapi import Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, WithJsonSchema
 
-from qaservice.domain.codec import answer_json
+from qaservice.domain.codec import answers_json
 from qaservice.domain.errors import ReadModelBehind
 from qaservice.domain.listing import KeyRange
 from qaservice.domain.tokens import Token
@@ -65,7 +65,7 @@ def list_route(answers: Answers, changes: Changes) -> APIRoute:
             after = page.answers[-1][0]
             following = {"prefix": prefix or None, "limit": limit, "after": after, "consistency_token": token_parameter}
             headers.append(next_page("/answers", **following))
-        return Reply(200, f"[{','.join([answer_json(key, value) for key, value in page.answers])}]", headers)
+        return Reply(200, answers_json(page.answers), headers)
 
     documented = replies(200, list[Answer], [ANSWER], LINK, TOKEN, STALE)
     documented |= error_replies(400, 503, unavailable="Read model unavailable")

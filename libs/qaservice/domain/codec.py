@@ -1,6 +1,7 @@
 """Stored names and bytes. NOTE: what stands here is what the logs hold; a change makes stored events unreadable."""
 
 import json
+from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 from qaservice.domain.answers import AnswerCreated, AnswerDeleted, AnswerUpdated, Event
@@ -40,6 +41,11 @@ def event_of(type_: str, key: str, value: str | None) -> Event:
 def answer_json(key: str, value: str) -> str:
     """`{"key":…,"value":…}` as compact JSON."""
     return f'{{"key":{_string(key)},"value":{_string(value)}}}'
+
+
+def answers_json(answers: Iterable[tuple[str, str]]) -> str:
+    """`[{"key":…,"value":…},…]` as compact JSON."""
+    return "[" + ",".join([f'{{"key":{_string(key)},"value":{_string(value)}}}' for key, value in answers]) + "]"
 
 
 def event_json(event: Event) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, SafeUUID, uuid4
 
 from qaservice.domain.codec import event_of
 from qaservice.domain.errors import UndecodableEvent
@@ -60,7 +60,7 @@ def recorded(row: Row) -> Recorded:
     try:
         event = event_of(type_.decode(), key.decode(), value.decode())
         data = json.loads(metadata) if metadata else {}
-        return Recorded(event, revision, position, UUID(bytes=id_), moment(microseconds), data)
+        return Recorded(event, revision, position, _id(id_), moment(microseconds), data)
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UndecodableEvent(
             f"the event at position {position} of key {_legible(key)} can't be read: {error}"
@@ -73,6 +73,17 @@ def recorded_or_not(row: Row) -> Recorded | Undecodable:
         return recorded(row)
     except UndecodableEvent as error:
         return Undecodable(key=_legible(row[1]), position=row[0], reason=str(error.__cause__))
+
+
+def _id(stored: bytes) -> UUID:
+    """`UUID(bytes=stored)`, for half the time: its weighing of six forms was half of what reading an event costs.
+    Raises ValueError."""
+    if len(stored) != 16:
+        raise ValueError(f"an id of {len(stored)} bytes")
+    id = UUID.__new__(UUID)
+    object.__setattr__(id, "int", int.from_bytes(stored))
+    object.__setattr__(id, "is_safe", SafeUUID.unknown)
+    return id
 
 
 def _legible(key: bytes) -> str:

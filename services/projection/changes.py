@@ -2,26 +2,28 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
+from itertools import islice
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.domain.recorded import Position
+from qaservice.domain.recorded import START, Position
 from services.projection.ports import Answers
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds
+_MOST_KEYS = 100  # whose documents a look asks for; who waits for another hears of it from the checkpoint
 
 Waiter = asyncio.Future[None]
 
 
 class Changes:
-    """Wakes those who wait for a change of one key, or for the checkpoint to reach a position. Whoever was woken looks
+    """Wakes those who wait for a change of one key, or for the read model to reach a position. Whoever was woken looks
     for himself: it may have been for nothing."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._for_key: defaultdict[str, set[Waiter]] = defaultdict(set)
-        self._for_position: dict[Waiter, Position] = {}
+        self._for_position: dict[Waiter, tuple[Position, str]] = {}
         self._seen: Checkpoint | None = None
         self._poller: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
@@ -40,10 +42,10 @@ class Changes:
             if not self._for_key[key]:
                 del self._for_key[key]
 
-    async def of_position(self, position: Position, since: Checkpoint, seconds: float) -> None:
-        """Return when the checkpoint may have reached `position`, or after `seconds`."""
+    async def of_position(self, position: Position, since: Checkpoint, seconds: float, key: str = "") -> None:
+        """Return when the checkpoint, or the document of `key`, may have reached `position`, or after `seconds`."""
         waiter = self._waiter(since)
-        self._for_position[waiter] = position
+        self._for_position[waiter] = position, key
         try:
             await _within(seconds, waiter)
         finally:
@@ -85,18 +87,26 @@ class Changes:
 
     async def _look(self) -> bool:
         """Wake whom the changes since the last look concern; whether there were any."""
-        checkpoint, seen = await self._answers.checkpoint(), self._seen
+        awaited = {key for _, key in self._for_position.values() if key}
+        checkpoint, ahead = await self._answers.progress(islice(awaited, _MOST_KEYS))
+        seen = self._seen
         if checkpoint is None or seen is None or checkpoint.build != seen.build:
             self._wake_all()
             self._seen = checkpoint
             return True
-        if not _moved(seen, checkpoint):
+        moved = _moved(seen, checkpoint)
+        if (moved or ahead) and checkpoint.target is None:
+            self._wake_positions(checkpoint.position, ahead)
+        if not moved:
             return False
         if self._for_key:
             self._wake_keys(await self._answers.changed(seen))
         self._seen = checkpoint
-        _wake(waiter for waiter, position in self._for_position.items() if position <= checkpoint.position)
         return True
+
+    def _wake_positions(self, reached: Position, ahead: Mapping[str, Position]) -> None:
+        waiting = self._for_position.items()
+        _wake(waiter for waiter, (position, key) in waiting if position <= max(reached, ahead.get(key, START)))
 
     def _wake_keys(self, changed: Iterable[str] | None) -> None:
         for key in self._for_key if changed is None else changed:

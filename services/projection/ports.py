@@ -1,10 +1,11 @@
 """What the projection service needs of a read model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Snapshot
+from qaservice.domain.recorded import Position
 
 
 class Answers(Protocol):
@@ -21,6 +22,10 @@ class Answers(Protocol):
 
     async def changed(self, since: Checkpoint) -> Sequence[str] | None:
         """The keys of the documents of its build whose position is higher; None where there are too many to tell."""
+        ...
+
+    async def progress(self, keys: Iterable[str]) -> tuple[Checkpoint | None, Mapping[str, Position]]:
+        """The checkpoint, and the position of each of these documents, where documents can be ahead of it."""
         ...
 
     async def checkpoint(self) -> Checkpoint | None:

@@ -67,7 +67,7 @@ class Reads:
             left = deadline - time.monotonic()
             if checkpoint is None or left <= 0 or self._changes.closed:
                 return snapshot, True
-            await self._changes.of_position(token.position, checkpoint, left)
+            await self._changes.of_position(token.position, checkpoint, left, key)
             snapshot = await self._answers.get(key)
         return snapshot, False
 

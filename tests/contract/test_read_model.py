@@ -47,6 +47,7 @@ async def test_before_the_first_build_there_is_nothing(read_model: Model) -> Non
     assert await model.checkpoint() is None
     assert await answers.checkpoint() is None
     assert await answers.get(a_key()) == Snapshot(None, None)
+    assert await answers.progress([a_key()]) == (None, {})
 
 
 async def test_a_begun_build_shows_in_the_checkpoint(read_model: Model) -> None:
@@ -85,6 +86,15 @@ async def test_a_document_comes_with_the_checkpoint_it_belongs_to(read_model: Mo
     key = a_key()
     assert await model.apply([document(key, 0)], at(1))
     assert await answers.get(key) == Snapshot(document(key, 0), at(1))
+
+
+async def test_progress_tells_of_no_document_that_cannot_be_read(read_model: Model) -> None:
+    model, answers = await begun(read_model)
+    key = a_key()
+    assert await model.apply([document(key, 0), document(a_key(), 0)], at(1))
+    checkpoint, positions = await answers.progress([key, a_key()])
+    assert checkpoint == at(1)
+    assert positions in ({}, {key: document(key, 0).position})
 
 
 async def test_a_checkpoint_comes_back_as_it_was(read_model: Model) -> None:

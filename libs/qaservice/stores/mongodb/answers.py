@@ -1,10 +1,11 @@
 """The read model in MongoDB as the projection service reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.domain.recorded import Position
 from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of_row
 
 _MOST_CHANGES = 2000
@@ -20,16 +21,10 @@ class MongoAnswers:
 
     async def get(self, key: str) -> Snapshot:
         """See Answers.get."""
-        async with self._collection.operation() as answers:
-            # One query; should it yield half-way, it has read the checkpoint first. A negative limit: no cursor stays.
-            found = await answers.find({"_id": {"$in": [CHECKPOINT, key]}}, sort=[("_id", 1)], limit=-2).to_list(2)
-        rows = {row["_id"]: row for row in found}
-        if CHECKPOINT not in rows:
-            return Snapshot(None, None)
-        checkpoint = checkpoint_of_row(rows[CHECKPOINT])
-        row = rows.get(key)
-        if row is None or _is_left_over(row, checkpoint):
+        checkpoint, rows = await self._rows([key])
+        if key not in rows:
             return Snapshot(None, checkpoint)
+        row = rows[key]
         return Snapshot(Document(key, row["value"], row["revision"], row["position"]), checkpoint)
 
     async def page(self, keys: KeyRange, limit: int) -> Listing:
@@ -50,6 +45,11 @@ class MongoAnswers:
             found = await answers.find(later, {"_id": 1}, limit=-(_MOST_CHANGES + 1)).to_list(None)
         return None if len(found) > _MOST_CHANGES else [row["_id"] for row in found]
 
+    async def progress(self, keys: Iterable[str]) -> tuple[Checkpoint | None, Mapping[str, Position]]:
+        """See Answers.progress. A batch's documents are stored before the checkpoint moves."""
+        checkpoint, rows = await self._rows(keys, {"value": 0})
+        return checkpoint, {key: row["position"] for key, row in rows.items()}
+
     async def checkpoint(self) -> Checkpoint | None:
         """See Answers.checkpoint."""
         return await self._collection.checkpoint()
@@ -57,6 +57,18 @@ class MongoAnswers:
     async def close(self) -> None:
         """Disconnect."""
         await self._collection.close()
+
+    async def _rows(self, keys: Iterable[str], columns: Row | None = None) -> tuple[Checkpoint | None, dict[str, Row]]:
+        """The checkpoint, and those of the documents that are there."""
+        wanted = [CHECKPOINT, *keys]
+        async with self._collection.operation() as answers:
+            # One query; should it yield half-way, it has read the checkpoint first. A negative limit: no cursor stays.
+            found = answers.find({"_id": {"$in": wanted}}, columns, sort=[("_id", 1)], limit=-len(wanted))
+            rows = {row["_id"]: row for row in await found.to_list(None)}
+        if CHECKPOINT not in rows:
+            return None, {}
+        checkpoint = checkpoint_of_row(rows.pop(CHECKPOINT))
+        return checkpoint, {key: row for key, row in rows.items() if not _is_left_over(row, checkpoint)}
 
     async def _found(self, keys: KeyRange, checkpoint: Checkpoint, limit: int) -> tuple[list[tuple[str, str]], bool]:
         """Keys and values of a complete build, and whether there are more."""

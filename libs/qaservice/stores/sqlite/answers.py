@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
+from qaservice.domain.recorded import Position
 from qaservice.stores.checkpoint_row import checkpoint_of
 from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH
 from qaservice.stores.sqlite.reader import Reader, Row
@@ -62,6 +63,10 @@ class SqliteAnswers:
         """See Answers.changed."""
         rows, _ = self._reader.page(_CHANGED, (since.position,), _MOST_CHANGES + 1)
         return None if len(rows) > _MOST_CHANGES else [key for (key,) in rows]
+
+    async def progress(self, keys: Iterable[str]) -> tuple[Checkpoint | None, Mapping[str, Position]]:
+        """See Answers.progress. Documents and checkpoint change in one transaction."""
+        return await self.checkpoint(), {}
 
     async def checkpoint(self) -> Checkpoint | None:
         """See Answers.checkpoint."""

@@ -8,8 +8,11 @@ from uuid import uuid4
 import pytest
 from esdbclient import AsyncEventStoreDBClient
 from esdbclient.exceptions import NotFound
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 from tests.standins import docker_engine
+from tests.standins.docker_engine import NotToBeHad
 from tests.standins.eventstoredb import EventStoreDB
 
 VARIABLE = "QA_TEST_EVENTSTORE_URI"
@@ -23,7 +26,11 @@ _SETTINGS = {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_CLUSTER_SIZE": "1", "EVE
 def real_eventstoredb() -> Iterator[str | None]:
     """The URI of a real server; None: there is none, name one in QA_TEST_EVENTSTORE_URI or start a Docker engine."""
     with ExitStack() as running:
-        yield os.environ.get(VARIABLE) or running.enter_context(_container())
+        try:
+            uri = os.environ.get(VARIABLE) or running.enter_context(_container())
+        except NotToBeHad:
+            uri = None
+        yield uri
 
 
 @pytest.fixture
@@ -53,17 +60,14 @@ async def eventstoredb_prefix(eventstoredb_uri: str) -> AsyncIterator[str]:
 
 
 @contextmanager
-def _container() -> Iterator[str | None]:
-    """The URI of a server in a container; None where no Docker engine answers."""
-    if docker_engine.refusal():
-        yield None
-        return
-    from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import HttpWaitStrategy
+def _container() -> Iterator[str]:
+    """The URI of a server in a container. Raises NotToBeHad."""
+    with docker_engine.started(_described) as server:
+        yield f"esdb://{server.get_container_host_ip()}:{server.get_exposed_port(_PORT)}?tls=false"
 
+
+def _described() -> DockerContainer:
     server = DockerContainer(_IMAGE).with_exposed_ports(_PORT)
     for name, value in _SETTINGS.items():
         server.with_env(name, value)
-    server.waiting_for(HttpWaitStrategy(_PORT, "/health/live").for_status_code(204))
-    with server:
-        yield f"esdb://{server.get_container_host_ip()}:{server.get_exposed_port(_PORT)}?tls=false"
+    return server.waiting_for(HttpWaitStrategy(_PORT, "/health/live").for_status_code(204))

@@ -18,21 +18,19 @@ from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
+from testcontainers.community.mongodb import MongoDbContainer
 
 from tests.standins import docker_engine
+from tests.standins.docker_engine import NotToBeHad
 
 VARIABLE = "QA_TEST_MONGODB_URI"
 
-_IMAGE = "mongo:7"
+_IMAGE = "mongo:8.0.20"
 _ROOT = Path(__file__).parents[2]
 _REQUIREMENTS = _ROOT / "requirements" / "secantusdb.txt"
 _ENVIRONMENT = _ROOT / ".venv-secantusdb"
 _LISTENING = "secantus listening on "
 _INSTALL_WITHIN, _START_WITHIN = 100.0, 30.0
-
-
-class NotToBeHad(Exception):
-    """No such server here; the text says why."""
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +64,7 @@ def mongodb_database(mongodb_uri: str) -> Iterator[str]:
 @contextmanager
 def container() -> Iterator[str]:
     """The URI of MongoDB in a container. Raises NotToBeHad."""
-    if reason := docker_engine.refusal():
-        raise NotToBeHad(f"Docker: {reason}")
-    from testcontainers.community.mongodb import MongoDbContainer
-
-    with MongoDbContainer(_IMAGE) as server:
+    with docker_engine.started(lambda: MongoDbContainer(_IMAGE)) as server:
         uri = server.get_connection_url()
         with MongoClient[dict[str, object]](uri) as client:
             client.admin.command("ping")  # it restarts once, after its log said that it is ready

@@ -54,10 +54,12 @@ async def stored_but_for_the_checkpoint(mongo: Wired, before: Checkpoint) -> Asy
     await mongo.model.begin(before)
     mongo.proxy.fault = hangs
     applying = asyncio.create_task(mongo.patient.apply([AHEAD], replace(before, position=END, target=None)))
-    await eventually(lambda: "a" in mongo.stored.revisions())
-    yield
-    assert mongo.stored.position() == before.position
-    applying.cancel()
+    try:
+        await eventually(lambda: "a" in mongo.stored.revisions())
+        yield
+        assert mongo.stored.position() == before.position
+    finally:
+        applying.cancel()
 
 
 async def read(mongo: Wired, changes: Changes, wait: int = 1) -> Found:
@@ -89,9 +91,8 @@ async def test_a_document_of_an_older_build_ends_no_wait(mongo: Wired, changes: 
     await mongo.model.begin(of_old)
     await mongo.model.apply([], of_old)
     await mongo.other.begin(of_new)
-    assert not await mongo.model.apply(
-        [AHEAD], replace(of_old, position=END)
-    )  # it learns too late that it is overtaken
+    # It learns too late that it is overtaken.
+    assert not await mongo.model.apply([AHEAD], replace(of_old, position=END))
     with pytest.raises(ReadModelBehind):
         await read(mongo, changes)
     assert changes.woken == 1

@@ -1,11 +1,10 @@
 """docker-compose.yml says what the code says."""
 
 import re
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.deploy.compose import COMPOSE, DATABASES, SERVICES
 from tests.deploy.manifests import container, workloads
 from tests.deploy.promised import (
     COMMANDS,
@@ -18,10 +17,6 @@ from tests.deploy.promised import (
     VERSION,
     settings_of,
 )
-
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-DATABASES = {"eventstoredb", "mongodb"}
 
 ours = pytest.mark.parametrize("name", sorted(PORTS))
 databases = pytest.mark.parametrize("name", sorted(DATABASES))

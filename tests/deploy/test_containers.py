@@ -10,11 +10,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.deploy.compose import DATABASES, SERVICES
 from tests.deploy.dockerfile import all_of
 from tests.deploy.promised import PORTS, ROOT
-from tests.deploy.test_compose import DATABASES, SERVICES
 from tests.e2e.processes import eventually
 from tests.given import a_key
+
+pytestmark = pytest.mark.timeout(1800)  # images may have to be pulled
 
 _BASE = all_of("FROM")[0].split()[0].replace("${PYTHON}", all_of("ARG")[0].removeprefix("PYTHON="))
 _IMAGES = [_BASE, *(SERVICES[database]["image"] for database in sorted(DATABASES))]

@@ -44,7 +44,7 @@ def answer_json(key: str, value: str) -> str:
 
 
 def answers_json(answers: Iterable[tuple[str, str]]) -> str:
-    """`[{"key":…,"value":…},…]` as compact JSON."""
+    """`[{"key":…,"value":…},…]` as compact JSON: `answer_json` of each, without a call for each."""
     return "[" + ",".join([f'{{"key":{_string(key)},"value":{_string(value)}}}' for key, value in answers]) + "]"
 
 

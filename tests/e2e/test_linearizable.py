@@ -21,7 +21,7 @@ CLIENTS, KEYS, REPLIES = 16, 3, 800
 BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ReadTimeout)
 METHODS = {"POST": CREATED, "PATCH": UPDATED, "DELETE": DELETED}
 
-# The seeded fault: decide first, then append the decision wherever the answer is by then.
+# The seeded fault: decide first, then append the decision wherever the answer is by then. In between, others always do.
 DECIDES_BEFORE_IT_APPENDS = """
 import asyncio
 from services.eventstore import service
@@ -33,7 +33,7 @@ class Careless:
 
     async def append(self, key, decide, **more):
         decision = decide(Recent(await self.log.last(key)))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02)
         return await self.log.append(key, lambda recent: decision, **more)
 
 made = service.Commands.__init__

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from qaservice.stores.eventstoredb import appends
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from qaservice.stores.mongodb.answers import MongoAnswers
@@ -144,3 +145,9 @@ async def log(path: Path) -> AsyncIterator[SqliteLog]:
     log = SqliteLog(path, timeout=5)
     yield log
     await log.close()
+
+
+@pytest.fixture
+def one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All appends to EventStoreDB on one call, so that what happens to it happens to all of them."""
+    monkeypatch.setattr(appends, "_MOST_STREAMS", 1)

@@ -103,6 +103,7 @@ async def test_a_success_without_a_position_is_one(client: Client, monkeypatch: 
     assert await append(client) == 0
 
 
+@pytest.mark.usefixtures("one_call")
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED])
 async def test_a_server_that_takes_no_such_call_refuses_all_appends_for_good(
     monkeypatch: pytest.MonkeyPatch, code: grpc.StatusCode

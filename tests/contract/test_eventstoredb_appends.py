@@ -1,4 +1,4 @@
-"""All appends of a process share one call to the server: what they have from it, and what they must not suffer."""
+"""All appends of a process share a few calls to the server: what they have from it, and what they must not suffer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -64,9 +64,15 @@ def test_a_request_is_what_the_client_would_send(expected: int | None, version: 
     assert request == clients
 
 
-async def test_appends_share_one_call(client: Client, opened: list[object]) -> None:
+async def test_appends_share_a_few_calls(client: Client, opened: list[object]) -> None:
     positions = await asyncio.gather(*(append(client) for _ in range(200)))
     assert len(set(positions)) == 200
+    assert 1 < len(opened) < 20
+
+
+async def test_appends_one_after_the_other_need_one_call(client: Client, opened: list[object]) -> None:
+    for _ in range(20):
+        await append(client)
     assert len(opened) == 1
 
 
@@ -80,6 +86,7 @@ async def test_everyone_gets_the_answer_to_his_own_append(client: Client, server
         await lost
 
 
+@pytest.mark.usefixtures("one_call")
 async def test_who_stops_waiting_disturbs_nobody(client: Client, server: EventStoreDB, opened: list[object]) -> None:
     server.append_latency = 0.05
     appends = [asyncio.create_task(append(client)) for _ in range(20)]
@@ -90,6 +97,7 @@ async def test_who_stops_waiting_disturbs_nobody(client: Client, server: EventSt
     assert len(opened) == 1
 
 
+@pytest.mark.usefixtures("one_call")
 async def test_one_answer_that_is_missing_costs_the_others_nothing(
     client: Client, server: EventStoreDB, opened: list[object]
 ) -> None:
@@ -114,6 +122,7 @@ async def test_a_call_on_which_nothing_is_answered_is_left(
     assert len(opened) == 2
 
 
+@pytest.mark.usefixtures("one_call")
 @pytest.mark.parametrize("fault", ["cut", "error", "end", "wrong-leader"])
 async def test_what_ends_the_call_says_nothing_of_the_appends_under_way(
     client: Client, server: EventStoreDB, fault: str
@@ -127,6 +136,7 @@ async def test_what_ends_the_call_says_nothing_of_the_appends_under_way(
         assert isinstance(outcome_of(outcome), OutcomeUnknown)
 
 
+@pytest.mark.usefixtures("one_call")
 async def test_a_call_that_breaks_under_several_appends_names_the_leader_to_all(
     client: Client, server: EventStoreDB
 ) -> None:
@@ -178,7 +188,7 @@ async def test_the_leader_is_followed_when_it_changes_under_an_open_call() -> No
         assert [len(await history_of(given.log, key)) for key in keys] == [3] * 10
 
 
-async def test_a_new_channel_gets_a_call_of_its_own_and_the_old_one_its_answers(opened: list[object]) -> None:
+async def test_a_new_channel_gets_a_call_of_its_own_and_the_old_one_its_answers(opened: list[Any]) -> None:
     async with a_server(nodes=2) as given:
         client = await given.log._database.connection.connected()
         given.server.append_latency = 0.3
@@ -189,6 +199,7 @@ async def test_a_new_channel_gets_a_call_of_its_own_and_the_old_one_its_answers(
         await append(client)
         assert len(opened) == before + 1
         assert await under_way > 0
+        await eventually(opened[before - 1].done, within=2)
 
 
 async def test_closing_waits_for_the_answers(client: Client, server: EventStoreDB) -> None:

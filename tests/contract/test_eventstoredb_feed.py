@@ -15,7 +15,7 @@ from qaservice.domain.recorded import START, Recorded, Undecodable
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from tests.contract.eventstoredb_given import PREFIX, Given, a_server, following, handed_out, stored, stream_of
-from tests.given import a_key, created, updated
+from tests.given import a_key, created, eventually, updated
 from tests.standins.eventstoredb import EventStoreDB
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +137,7 @@ async def test_a_slow_follower_gets_everything_and_knows_that_it_is_behind(given
             continue
         for chunk in range(0, len(keys), 100):
             await asyncio.gather(*(created(given.log, key) for key in keys[chunk : chunk + 100]))
+        await eventually(lambda: batches.ag_frame.f_locals["subscription"].was_full)
         while len(got) < len(keys):
             batch = await anext(batches)
             got += [event.event.key for event in batch.events if isinstance(event, Recorded)]

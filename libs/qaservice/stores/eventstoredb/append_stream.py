@@ -68,6 +68,10 @@ class AppendStream:
             self._unsent.pop(id, None)
             self._end_where_idle()
 
+    def under_way(self) -> int:
+        """How many appends wait for their answers."""
+        return len(self._waiting)
+
     def retire(self) -> None:
         """Send no more appends on it."""
         self.retired = True

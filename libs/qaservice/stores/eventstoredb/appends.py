@@ -1,7 +1,8 @@
-"""All appends of a process over one call to the server: a BatchAppend stream.
+"""All appends of a process over a few calls to the server: BatchAppend streams.
 
 Setting up a call is nearly all that an append costs, and the client makes one for each. The price of sharing: what ends
-the stream ends it for all appends under way, and says of none of them what came of it.
+a stream ends it for all its appends under way, and says of none of them what came of it. A few and not one, because
+gRPC takes the next message of a stream when the one before has been sent, which is a turn of the event loop for each.
 """
 
 import asyncio
@@ -19,17 +20,17 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from qaservice.stores.eventstoredb.append_stream import AppendStream
 
 _GRACE = 5.0  # seconds
+_MOST_STREAMS = 8
 
 
 class Appends:
-    """Appends over one stream at a time, opened by the first that finds none. What it keeps is bounded by the number of
-    callers that wait."""
+    """Appends over streams, opened by whoever finds none idle. What it keeps is bounded by the number of callers that
+    wait."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...], credentials: grpc.CallCredentials | None) -> None:
         """What every call carries."""
         self._metadata = metadata
         self._credentials = credentials
-        self._current: AppendStream | None = None
         self._running: dict[asyncio.Task[None], AppendStream] = {}
         self._ids = count(1)
         self._closed = False
@@ -71,19 +72,24 @@ class Appends:
         await asyncio.gather(*running)
 
     def _stream(self, connection: AsyncESDBConnection) -> AppendStream:
-        """The one to be used now."""
+        """The one to be used now: of as many as there may be, the one with the fewest appends under way."""
         if self._closed:
             raise ServiceUnavailable("Channel is closed")
-        current = self._current
-        if current is not None and not current.retired:
-            if current.connection is connection:
-                return current
-            current.retire()
-        current = self._current = AppendStream(connection, self._metadata, self._credentials)
-        task = asyncio.create_task(current.run())
-        self._running[task] = current
+        usable = [one for one in self._running.values() if one.connection is connection and not one.retired]
+        idlest = min(usable, key=AppendStream.under_way, default=None)
+        if idlest is not None and (len(usable) == _MOST_STREAMS or not idlest.under_way()):
+            return idlest
+        return self._opened(connection)
+
+    def _opened(self, connection: AsyncESDBConnection) -> AppendStream:
+        for stream in [*self._running.values()]:
+            if stream.connection is not connection:
+                stream.retire()
+        stream = AppendStream(connection, self._metadata, self._credentials)
+        task = asyncio.create_task(stream.run())
+        self._running[task] = stream
         task.add_done_callback(self._running.pop)
-        return current
+        return stream
 
 
 def _request(id: int, stream: str, expected: int | None, events: Sequence[NewEvent], timeout: float) -> BatchAppendReq:

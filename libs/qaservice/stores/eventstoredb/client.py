@@ -57,7 +57,7 @@ class Client(AsyncEventStoreDBClient):
         return self._losses
 
     async def append(self, stream: str, expected: int | None, events: Sequence[NewEvent], timeout: float) -> int:
-        """`append_to_stream`, tried once, on the stream of all appends: its commit position, 0 where the server told
+        """`append_to_stream`, tried once, on a stream of appends: its commit position, 0 where the server told
         none. `expected` None: there is no such stream yet."""
         return await self._appends.append(self._connection, stream, expected, events, timeout)
 

@@ -108,6 +108,14 @@ def test_a_body_over_the_limit_ends_its_connection_alone(service: Process) -> No
     assert service.get("/ping").status_code == 200
 
 
+def test_a_client_that_reads_only_when_it_has_sent_all_learns_that_it_was_too_much(service: Process) -> None:
+    with service.connect() as connection:
+        connection.sendall(request("POST", "/answers", b"x" * (8 << 20)) + request("GET", "/ping", b""))
+        got = [reply(connection), reply(connection)]
+
+    assert [one[:13] for one in got] == [b"HTTP/1.1 413 ", b"HTTP/1.1 200 "]
+
+
 def test_requests_sent_ahead_are_answered_in_their_order(service: Process) -> None:
     with service.connect() as connection:
         connection.sendall(b"".join(create(f"ahead-{n}") + request("GET", f"/answers/ahead-{n}") for n in range(50)))

@@ -97,12 +97,10 @@ class Changes:
         moved = _moved(seen, checkpoint)
         if (moved or ahead) and checkpoint.target is None:
             self._wake_positions(checkpoint.position, ahead)
-        if not moved:
-            return False
-        if self._for_key:
+        if moved and self._for_key:
             self._wake_keys(await self._answers.changed(seen))
         self._seen = checkpoint
-        return True
+        return moved
 
     def _wake_positions(self, reached: Position, ahead: Mapping[str, Position]) -> None:
         waiting = self._for_position.items()
@@ -119,8 +117,12 @@ class Changes:
 
 
 def _moved(before: Checkpoint, after: Checkpoint) -> bool:
-    """Whether documents may have changed between two checkpoints, or what their absence means."""
-    return (before.build, before.position) < (after.build, after.position) or before.target != after.target
+    """Whether `after` is further: documents may have changed since `before`, or what their absence means."""
+    return _progress(before) < _progress(after)
+
+
+def _progress(checkpoint: Checkpoint) -> tuple[int, Position, bool]:
+    return checkpoint.build, checkpoint.position, checkpoint.target is None
 
 
 def _wake(waiters: Iterable[Waiter]) -> None:
@@ -130,10 +132,12 @@ def _wake(waiters: Iterable[Waiter]) -> None:
 
 
 async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
-    """Whether it came in time."""
+    """Whether it came in time. In any case others take their turn, or who is woken for nothing again and again would
+    leave none to the poller, which alone can change that."""
     try:
         async with asyncio.timeout(seconds):
             await awaitable
+            await asyncio.sleep(0)
     except TimeoutError:
         return False
     return True

@@ -2,11 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 
+from qaservice.domain.errors import ReadModelBehind
 from qaservice.domain.readmodel import Checkpoint, Document
+from qaservice.domain.recorded import START
+from qaservice.domain.tokens import Token
+from qaservice.stores.sqlite.answers import SqliteAnswers
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.projection.changes import Changes
 from services.projection.reads import Reads, Wish
@@ -44,8 +51,6 @@ class Model:
 
 @pytest.fixture
 async def model() -> AsyncIterator[Model]:
-    from uuid import uuid4
-
     made = Model(Checkpoint(uuid4(), 1, 0))
     await made.model.begin(made.checkpoint)
     yield made
@@ -114,3 +119,52 @@ async def test_when_the_process_stops_every_wait_ends_at_once(model: Model) -> N
     async with asyncio.timeout(5):
         await asyncio.gather(*waiting)
         await poll(model, key, known=1, wait=60)
+
+
+async def test_a_change_among_many_with_long_keys_is_heard_of(model: Model) -> None:
+    keys = [f"{number:01024}" for number in range(1_500)]
+    waiting = poll(model, keys[-1], known=0, wait=60)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await model.store(*((key, "x") for key in keys))
+        await waiting
+
+
+@asynccontextmanager
+async def somebody_who_waits(model: Model, checkpoint: Checkpoint) -> AsyncIterator[None]:
+    """So that the poller runs; it has seen what there is now."""
+    wish = Wish(at_least=Token(checkpoint.store, 1_000), wait=60)
+    waiting = asyncio.create_task(model.reads.read(a_key(), wish))
+    await eventually(lambda: model.changes._poller is not None)
+    yield
+    waiting.cancel()
+
+
+async def looks_of_a_read(model: Model, checkpoint: Checkpoint) -> int:
+    """How often a read looks that waits a second for what does not come."""
+    wish = Wish(at_least=Token(checkpoint.store, 1_000), wait=1)
+    with patch.object(SqliteAnswers, "get", autospec=True, side_effect=SqliteAnswers.get) as looks:
+        with pytest.raises(ReadModelBehind):
+            await model.reads.read(a_key(), wish)
+    return looks.call_count
+
+
+async def test_who_knows_of_a_build_that_the_poller_has_not_seen_end_waits_for_it(model: Model) -> None:
+    building = Checkpoint(uuid4(), 2, 10, target=100)
+    await model.model.begin(building)
+    async with somebody_who_waits(model, building):
+        await model.model.apply([], replace(building, position=150, target=None))
+        assert await looks_of_a_read(model, building) < 50
+
+
+async def test_who_knows_of_a_build_that_the_poller_has_not_seen_begin_waits_for_it(model: Model) -> None:
+    async with somebody_who_waits(model, model.checkpoint):
+        await model.model.begin(replace(model.checkpoint, build=2, position=START, target=100))
+        assert await looks_of_a_read(model, model.checkpoint) < 50
+
+
+async def test_who_knows_less_than_the_poller_lets_it_look_again(model: Model) -> None:
+    """As when an older copy of the file was put in its place."""
+    async with somebody_who_waits(model, model.checkpoint):
+        model.changes._seen = replace(model.checkpoint, position=500)
+        assert await looks_of_a_read(model, model.checkpoint) < 50

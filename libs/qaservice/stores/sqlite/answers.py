@@ -61,8 +61,8 @@ class SqliteAnswers:
 
     async def changed(self, since: Checkpoint) -> Sequence[str] | None:
         """See Answers.changed."""
-        rows, _ = self._reader.page(_CHANGED, (since.position,), _MOST_CHANGES + 1)
-        return None if len(rows) > _MOST_CHANGES else [key for (key,) in rows]
+        rows, complete = self._reader.page(_CHANGED, (since.position,), _MOST_CHANGES + 1)
+        return [key for (key,) in rows] if complete else None
 
     async def progress(self, keys: Iterable[str]) -> tuple[Checkpoint | None, Mapping[str, Position]]:
         """See Answers.progress. Documents and checkpoint change in one transaction."""

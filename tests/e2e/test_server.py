@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from qaservice.runtime.server import Server
+from qaservice.web.body import read_body
 from qaservice.web.replies import Reply
 from tests.e2e.processes import request, rest
 
@@ -21,6 +22,8 @@ LAST = b"\r\nconnection: close\r\n"
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.sleep(0)
+    if scope["method"] == "POST":
+        await read_body(scope, receive, 100)
     await Reply(200, "hello")(scope, receive, send)
 
 
@@ -30,10 +33,11 @@ def connected(listener: socket.socket) -> Iterator[socket.socket]:
         yield connection
 
 
-async def started() -> tuple[Server, socket.socket]:
-    """A server and what it listens on."""
+async def started(patience: int | None = None) -> tuple[Server, socket.socket]:
+    """A server and what it listens on. `patience` in seconds: with a client that says nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(hello)
+    server.config.timeout_keep_alive = patience or server.config.timeout_keep_alive
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup([listener])
@@ -79,3 +83,15 @@ async def test_an_idle_connection_is_closed_and_no_new_one_accepted() -> None:
         assert await answers(idle) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+@pytest.mark.parametrize("begun", [b"", GET[:10], request("POST", "/", b"x" * 10)[:-5], GET])
+async def test_a_connection_on_which_nothing_comes_is_closed(begun: bytes) -> None:
+    server, listener = await started(patience=1)
+    with connected(listener) as silent:
+        silent.sendall(begun)
+
+        await answers(silent)
+
+        assert silent.recv(1) == b""
+    await server.shutdown([listener])

@@ -143,9 +143,11 @@ async def somebody_who_waits(model: Model, checkpoint: Checkpoint) -> AsyncItera
 async def looks_of_a_read(model: Model, checkpoint: Checkpoint) -> int:
     """How often a read looks that waits a second for what does not come."""
     wish = Wish(at_least=Token(checkpoint.store, 1_000), wait=1)
-    with patch.object(SqliteAnswers, "get", autospec=True, side_effect=SqliteAnswers.get) as looks:
-        with pytest.raises(ReadModelBehind):
-            await model.reads.read(a_key(), wish)
+    with (
+        patch.object(SqliteAnswers, "get", autospec=True, side_effect=SqliteAnswers.get) as looks,
+        pytest.raises(ReadModelBehind),
+    ):
+        await model.reads.read(a_key(), wish)
     return looks.call_count
 
 

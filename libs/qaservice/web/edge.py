@@ -23,7 +23,7 @@ from qaservice.web.metrics import RequestMetrics
 RequestLog = Callable[[dict[str, Any]], None]
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-_WORTH_READING = 1 << 24  # bytes, by a client that reads a reply only when it has sent all
+_WORTH_READING = 1 << 20
 _CLOSE = (b"connection", b"close")
 _CLIENT_CLOSED_REQUEST = 499
 

@@ -73,9 +73,16 @@ def generated(folder: Path) -> dict[str, dict[str, str]]:
 
 def environment(overlay: str, workload: Manifest) -> dict[str, str]:
     """The variables that a container of ours gets."""
-    sources = [next(iter(source.values()))["name"] for source in container(workload)["envFrom"]]
+    sources = [next(iter(source.values())) for source in container(workload)["envFrom"]]
     data = generated(ROOT / overlay)
-    return {name: value for source in sources for name, value in data[source].items()}
+    made = [data[source["name"]] for source in sources if source["name"] in data or not source.get("optional")]
+    return {name: value for each in made for name, value in each.items()}
+
+
+def secrets(workload: Manifest) -> dict[str, bool]:
+    """The secrets whose variables a container of ours gets, and whether it starts without."""
+    found = [source["secretRef"] for source in container(workload)["envFrom"] if "secretRef" in source]
+    return {each["name"]: each.get("optional", False) for each in found}
 
 
 def _generators(folder: Path) -> list[Manifest]:

@@ -1,5 +1,6 @@
 """The manifests are valid, and say what the code says."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 
 from tests.deploy.dockerfile import last
 from tests.deploy.manifests import (
+    Manifest,
     container,
     environment,
     files,
@@ -17,6 +19,7 @@ from tests.deploy.manifests import (
     of_kind,
     pod,
     probe_paths,
+    secrets,
     workloads,
 )
 from tests.deploy.promised import (
@@ -40,6 +43,14 @@ overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 ours = pytest.mark.parametrize("name", OURS)
 served = pytest.mark.parametrize("name", SERVED)
 versions = pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl is not installed: it renders kustomizations"
+)
+
+
+def rendered(folder: Path) -> list[Manifest]:
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=True)
+    return list(yaml.safe_load_all(done.stdout))
 
 
 def test_every_file_is_listed_by_a_kustomization_and_every_listed_one_exists() -> None:
@@ -56,12 +67,9 @@ def test_manifests_fit_the_schema_without_an_unknown_field(overlay: str, version
 
 
 @overlays
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed: it renders kustomizations")
+@kubectl
 def test_kubectl_renders_what_is_written(overlay: str) -> None:
-    rendered = subprocess.run(
-        ["kubectl", "kustomize", ROOT / overlay], capture_output=True, text=True, timeout=60, check=True
-    )
-    objects = list(yaml.safe_load_all(rendered.stdout))
+    objects = rendered(ROOT / overlay)
 
     for each in objects:
         kubernetes_validate.validate(each, OLDEST, strict=True)
@@ -128,6 +136,44 @@ def test_variables_are_settings_and_lead_to_the_databases(overlay: str, name: st
         assert settings.mongodb() == f"mongodb://qaservice:change-me@{model}:27017"
     else:
         assert "MONGODB_PASS" not in variables
+
+
+@overlays
+@ours
+def test_whoever_uses_a_store_gets_its_secret_and_nobody_else(overlay: str, name: str) -> None:
+    """Whole URIs stand in secrets: one who missed his would use another store than the others."""
+    wanted = {}
+    if name in LOG_USERS:
+        wanted["eventstoredb"] = True  # without passwords there is none
+    if name in READ_MODEL_USERS:
+        wanted["mongodb"] = False
+
+    assert secrets(workloads(overlay)[name]) == wanted
+
+
+@kubectl
+def test_the_overlay_of_the_readme_leads_everybody_to_the_stores_that_it_names(tmp_path: Path) -> None:
+    found = re.search(r"^# my-cluster/kustomization.yaml\n.*?(?=^```)", (ROOT / "README.md").read_text(), re.M | re.S)
+    assert found
+    own = tmp_path / "my-cluster"
+    own.mkdir()
+    shutil.copytree(ROOT / "k8s", tmp_path / "qaservice" / "k8s")
+    (own / "kustomization.yaml").write_text(found[0])
+    uris = {"eventstoredb": "EVENTSTORE_URI", "mongodb": "MONGODB_URI"}
+    for secret, variable in uris.items():
+        (own / f"{secret}.env").write_text(f"{variable}=a-secret\n")
+
+    objects = rendered(own)
+
+    data = {each["metadata"]["name"]: each.get("data") for each in objects if each["kind"] in ("Secret", "ConfigMap")}
+    deployments = {each["metadata"]["name"]: each for each in objects if each["kind"] == "Deployment"}
+    assert deployments.keys() == PORTS.keys()
+    for name, deployment in deployments.items():
+        gets = {variable for secret in secrets(deployment) for variable in data[secret]}
+        assert ("EVENTSTORE_URI" in gets, "MONGODB_URI" in gets) == (name in LOG_USERS, name in READ_MODEL_USERS)
+        assert container(deployment)["image"] != f"qaservice/{name}:{VERSION}"
+    (settings,) = (values for name, values in data.items() if name.startswith("qaservice-"))
+    assert "minikube" not in str(settings)
 
 
 @served

@@ -35,10 +35,11 @@ clean:
 	rm -rf .venv
 
 # The locks name all that is needed. pip is not to resolve it again: older ones refuse a lock where a newer release of
-# a package that is wanted with an extra is out (pypa/pip#9644).
+# a package that is wanted with an extra is out (pypa/pip#9644). An environment without pip is left over from a venv that
+# failed half-way, as Debian's does without python3-venv: it is made anew.
 .venv/%.done: requirements/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qaservice needs Python 3.11 or newer: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m pip check --quiet

@@ -13,7 +13,7 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/qaservice
 COPY requirements/run.txt requirements/
 RUN pip --python /opt/qaservice/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY libs libs
 COPY services services
 RUN pip --python /opt/qaservice/bin/python install --no-deps --no-build-isolation . \

@@ -5,8 +5,10 @@ import shlex
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.main import get_command
 
@@ -28,6 +30,9 @@ STEPS = [
     )
 ]
 CURLS = [(command, printed) for command, printed in STEPS if command.startswith("curl ") and printed]
+# It goes on for ever, so its block is a plain one: how a watch begins, but for the ids.
+(STREAM,) = re.findall(r"^\$ curl -N 'http://localhost:8080(\S+)'\n((?:.*\n)*?)```$", README, re.MULTILINE)
+any_id = partial(re.sub, r"(?m)^id: [\w-]+$", "id: …")
 BUILD_ARGUMENTS = {"service"}  # of the image, not of a process
 
 
@@ -66,6 +71,11 @@ def test_the_examples_print_what_the_readme_says(here: Machine) -> None:
             eventually(partial(prints, line, printed))
         else:
             assert prints(line, printed), command
+
+    path, shown = STREAM
+    with httpx.stream("GET", writes.url + path) as reply:
+        begin = islice(reply.iter_lines(), shown.count("\n"))
+        assert [any_id(line) for line in begin] == any_id(shown).splitlines()
 
 
 def test_the_make_targets_exist() -> None:

@@ -194,3 +194,20 @@ async def test_one_query_reads_the_checkpoint_and_then_the_document(mongo: Wired
     assert (snapshot.document, snapshot.checkpoint) == (DOCUMENTS[0], AT_END)
     assert [[row["_id"] for row in reply["cursor"]["firstBatch"]] for reply in replies] == [[0, "a"]]
     await reader.close()
+
+
+async def test_a_document_of_a_build_that_began_after_the_checkpoint_was_read_is_not_believed(
+    mongo: Wired, mongodb_database: str
+) -> None:
+    async def begun_between_the_two(command: Command, forward: Forward) -> Command:
+        reply = await forward(command)
+        reply["cursor"]["firstBatch"][1]["build"] += 1
+        return reply
+
+    await mongo.model.begin(SECOND)
+    await mongo.model.apply(DOCUMENTS, AT_END)
+    reader = MongoAnswers(mongo.proxy.uri, mongodb_database, 5.0)
+    mongo.proxy.fault = begun_between_the_two
+    with pytest.raises(ReadModelUnavailable, match="begun anew"):
+        await reader.get("a")
+    await reader.close()

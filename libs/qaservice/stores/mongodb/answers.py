@@ -25,6 +25,8 @@ class MongoAnswers:
         if key not in rows:
             return Snapshot(None, checkpoint)
         row = rows[key]
+        if checkpoint is not None and row["build"] > checkpoint.build:
+            raise _begun_anew()
         return Snapshot(Document(key, row["value"], row["revision"], row["position"]), checkpoint)
 
     async def page(self, keys: KeyRange, limit: int) -> Listing:
@@ -34,8 +36,8 @@ class MongoAnswers:
             return Listing((), more=False, checkpoint=None)
         found, more = await self._found(keys, before, limit)
         after = await self.checkpoint()
-        if after is None or after.build != before.build:  # what a new build replaced may be older than the old one
-            raise ReadModelUnavailable("the read model was begun anew meanwhile")
+        if after is None or after.build != before.build:
+            raise _begun_anew()
         return Listing(found, more, before)
 
     async def changed(self, since: Checkpoint) -> Sequence[str] | None:
@@ -87,6 +89,11 @@ class MongoAnswers:
             finally:
                 await rows.close()
         return found, False
+
+
+def _begun_anew() -> ReadModelUnavailable:
+    """Between checkpoint and documents: what a new build has put in their place may be older than the checkpoint."""
+    return ReadModelUnavailable("the read model was begun anew meanwhile")
 
 
 def _is_left_over(row: Row, checkpoint: Checkpoint) -> bool:

@@ -5,7 +5,8 @@ What a transaction would give comes from guards and three orders:
 - every document is guarded by its build and revision, so that writing a batch again, or late, changes nothing;
 - the checkpoint moves after the documents are durable, and a build ends after the older documents are gone: whoever
   dies between two steps, or is overtaken by another projector, leaves a batch to be repeated, never one to be missed;
-- a read sees the checkpoint before the document, so that the document holds at least what the checkpoint claims.
+- a read sees the checkpoint before the document, so that the document holds at least what the checkpoint claims; one of
+  a newer build may hold less, and is refused.
 """
 
 from collections.abc import Mapping, Sequence

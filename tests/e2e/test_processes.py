@@ -180,6 +180,16 @@ def test_every_line_of_the_log_is_json_and_a_request_s_line_has_its_id(here: Mac
     assert service.said("following the log")
 
 
+def test_where_only_errors_are_logged_a_request_that_failed_has_its_line(here: Machine) -> None:
+    service = here.start("projection", ready=False, LOG_LEVEL="ERROR")
+    assert service.get("/answers/name").status_code == 503
+
+    line = eventually(lambda: [line for line in service.lines if line.get("status")])[0]
+
+    assert (line["level"], line["route"], line["status"]) == ("ERROR", "/answers/{key}", 503)
+    assert line["error"].startswith("ReadModelUnavailable: ")
+
+
 def test_the_log_is_text_for_people_where_it_is_asked_for(here: Machine) -> None:
     service = here.start("monolith", LOG_FORMAT="text")
     service.get("/answers/name", **{"X-Request-ID": "the-one"})

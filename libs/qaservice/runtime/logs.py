@@ -25,8 +25,8 @@ class LogWriter(logging.Handler):
     """Everything this process has to say, on one file descriptor. Takes the records of `logging` and, much cheaper,
     the lines of requests. With a full backlog lines are dropped and counted."""
 
-    def __init__(self, descriptor: int, form: Format) -> None:
-        super().__init__()
+    def __init__(self, descriptor: int, form: Format, level: str) -> None:
+        super().__init__(level)
         self._descriptor = descriptor
         self._format = _as_json if form == "json" else _as_text
         self._lines: deque[dict[str, Any]] = deque()
@@ -37,8 +37,10 @@ class LogWriter(logging.Handler):
         self._thread.start()
 
     def request(self, line: dict[str, Any]) -> None:
-        """Write the line of one request."""
-        self._put({"time": time.time(), "level": "INFO"} | line)
+        """Write the line of one request; one that the service failed is an error."""
+        level = logging.INFO if line["status"] < 500 else logging.ERROR
+        if level >= self.level:
+            self._put({"time": time.time(), "level": logging.getLevelName(level)} | line)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record of `logging` with what was given as `extra`."""
@@ -81,7 +83,7 @@ class LogWriter(logging.Handler):
 
 def start(descriptor: int, form: Format | None, level: str) -> LogWriter:
     """Send everything that is logged to `descriptor`; `form` None: text on a terminal, JSON elsewhere."""
-    writer = LogWriter(descriptor, form or ("text" if os.isatty(descriptor) else "json"))
+    writer = LogWriter(descriptor, form or ("text" if os.isatty(descriptor) else "json"), level)
     logging.basicConfig(handlers=[writer], level=level, force=True)
     logging.captureWarnings(True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

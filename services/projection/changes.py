@@ -1,6 +1,7 @@
 """Waiting for the read model: one poller for all who wait in this process, and none while nobody waits."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Mapping
 from itertools import islice
@@ -14,6 +15,8 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds
 _MOST_KEYS = 100  # whose documents a look asks for; who waits for another hears of it from the checkpoint
 
 Waiter = asyncio.Future[None]
+
+log = logging.getLogger("qaservice.projection")
 
 
 class Changes:
@@ -73,17 +76,20 @@ class Changes:
 
     async def _poll(self) -> None:
         pause = _SHORTEST_PAUSE
-        while self._for_key or self._for_position:
-            try:
-                news = await self._look()
-            except ReadModelUnavailable:
-                self._wake_all()  # each says 503 for itself
-                break
-            pause = _SHORTEST_PAUSE if news else min(pause * 1.5, _LONGEST_PAUSE)
-            if await _within(pause, self._news.wait()):
-                pause = _SHORTEST_PAUSE
-            self._news.clear()
-        self._seen = self._poller = None
+        try:
+            while self._for_key or self._for_position:
+                pause = _SHORTEST_PAUSE if await self._look() else min(pause * 1.5, _LONGEST_PAUSE)
+                if await _within(pause, self._news.wait()):
+                    pause = _SHORTEST_PAUSE
+                self._news.clear()
+        except ReadModelUnavailable:
+            pass  # each says 503 for himself
+        except Exception:  # a fault of this program, or somebody else's document: said, and tried again
+            log.exception("could not look for changes")
+            await asyncio.sleep(_LONGEST_PAUSE)
+        finally:
+            self._seen = self._poller = None
+            self._wake_all()
 
     async def _look(self) -> bool:
         """Wake whom the changes since the last look concern; whether there were any."""

@@ -100,6 +100,18 @@ async def test_at_the_end_of_the_wait_there_is_what_there_was(model: Model) -> N
     assert found.document.revision == 1  # type: ignore[attr-defined]
 
 
+async def test_after_a_look_that_failed_there_are_others(model: Model) -> None:
+    """As where somebody else has put a document into the collection."""
+    key = a_key()
+    with patch.object(SqliteAnswers, "progress", side_effect=KeyError("build")) as look:
+        waiting = poll(model, key, known=0)
+        await eventually(lambda: look.call_count > 1)
+        assert look.call_count < 10
+    await model.store((key, "john"))
+    async with asyncio.timeout(5):
+        await waiting
+
+
 async def test_nobody_polls_while_nobody_waits(model: Model) -> None:
     key = a_key()
     await model.store((key, "john"))

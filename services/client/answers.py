@@ -1,5 +1,6 @@
 """What can be asked of answers over HTTP, and told."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -7,8 +8,9 @@ from uuid import uuid4
 
 import httpx
 
-from services.client.http import Refused, Server
+from services.client.http import Refused, Server, not_ours
 
+_TAG = re.compile(r'(?:W/)?"([0-9]+)"')  # weak: a proxy has compressed the reply
 _MOST_ROUNDS = 50  # each is lost with even odds to somebody who creates and deletes all the time
 
 
@@ -43,10 +45,36 @@ def delete(server: Server, key: str, revision: int | None) -> httpx.Response:
 def pages(server: Server, path: str, parameters: dict[str, str | int]) -> Iterator[list[Any]]:
     """All pages, by the links from each to the next. Raises Refused, Trouble."""
     reply = server.read(path, parameters)
-    yield reply.json()
+    yield _page(reply)
     while "next" in reply.links:
         reply = server.read(reply.links["next"]["url"])
-        yield reply.json()
+        yield _page(reply)
+
+
+def member(reply: httpx.Response, name: str) -> Any:
+    """What the object in the body says under this name. Raises Trouble."""
+    try:
+        return reply.json()[name]
+    except (ValueError, KeyError, TypeError):
+        raise not_ours(reply) from None
+
+
+def revision(reply: httpx.Response) -> int:
+    """The revision that the reply is about. Raises Trouble."""
+    tag = _TAG.fullmatch(reply.headers.get("etag", ""))
+    if tag is None:
+        raise not_ours(reply)
+    return int(tag[1])
+
+
+def _page(reply: httpx.Response) -> list[Any]:
+    try:
+        page = reply.json()
+    except ValueError:
+        page = None
+    if not isinstance(page, list):
+        raise not_ours(reply)
+    return page
 
 
 def _once() -> dict[str, str]:

@@ -34,16 +34,17 @@ def get(
 ) -> None:
     """Print the value of an answer."""
     from services.client import show
-    from services.client.answers import path_of
+    from services.client.answers import member, path_of, revision
 
     from_log = current or as_of is not None
     with _at(url if from_log else read_url(read, url), timeout) as server:
         when = {} if as_of is None else {"revision" if as_of.isdecimal() else "at": as_of}
         reply = server.read(path_of(key), when)
+        value = member(reply, "value")
         if json:
-            show.json_line(reply.json() | {"revision": _revision(reply)})
+            show.json_line(reply.json() | {"revision": revision(reply)})
         else:
-            show.value(reply.json()["value"])
+            show.value(value)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -161,18 +162,14 @@ def _history_row(event: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _show_done(reply: "httpx.Response", key: str, json: bool) -> None:
-    from services.client import show
+    from services.client import answers, show
 
-    done, revision = reply.json()["ok"], _revision(reply)
+    done, revision = answers.member(reply, "ok"), answers.revision(reply)
     if json:
         token = reply.headers["consistency-token"]
         show.json_line({"ok": done, "key": key, "revision": revision, "consistency_token": token})
     else:
         show.line(f"{show.event_name(done)}, revision {revision}")
-
-
-def _revision(reply: "httpx.Response") -> int:
-    return int(reply.headers["etag"].strip('"'))
 
 
 def _parsed(data: str) -> Any:

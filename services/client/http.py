@@ -77,16 +77,21 @@ class Server:
             timeout=httpx.Timeout(_ANSWER, connect=5),
         )
         response = self._sent(request, self._patience)
-        response.read()
+        try:
+            response.read()
+        except httpx.RequestError as fault:
+            raise Trouble(f"{request.url}: the reply broke off: {fault}") from None
         return response
 
     def _sent(self, request: httpx.Request, patience: float) -> httpx.Response:
-        """The head of a reply that is a success."""
+        """The head of a reply that is a success, and of the type that was asked for. Raises Refused, Trouble."""
         deadline = time.monotonic() + patience
         for pause in chain((0.1, 0.2, 0.5), repeat(1.0)):
             try:
                 response = self._client.send(request, stream=True)
                 if response.is_success:
+                    if _type_of(response) != request.headers["accept"]:
+                        raise not_ours(response)
                     return response
                 response.read()
                 error = _failure(response)
@@ -95,7 +100,7 @@ class Server:
                 pause = max(pause, _retry_after(response))
             except _OUR_FAULT as fault:
                 raise Trouble(f"{request.url}: {fault}") from None
-            except httpx.TransportError as fault:
+            except httpx.RequestError as fault:
                 error = Trouble(f"{request.url.copy_with(raw_path=b'/')} can't be reached: {fault}")
             if time.monotonic() + pause > deadline:
                 raise error from None
@@ -103,11 +108,20 @@ class Server:
         raise AssertionError
 
 
+def not_ours(response: httpx.Response) -> Trouble:
+    """What to say of a reply that only another server can have given, or something between."""
+    return Trouble(f"{response.url} answers {response.status_code}, and not as qaservice does")
+
+
+def _type_of(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
 def _failure(response: httpx.Response) -> Refused | Trouble:
     try:
         words = str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return Trouble(f"{response.url} answers {response.status_code}, and not as qaservice does")
+        return not_ours(response)
     if REFUSALS.get(words) == response.status_code or (words, response.status_code) == ("Key exists", 412):
         return Refused(words)
     return Trouble(words)

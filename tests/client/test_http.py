@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from services.client.answers import path_of, update
+from services.client.answers import member, pages, path_of, revision, update
 from services.client.http import Refused, Server, Trouble
+from services.client.watch import changes
 
 Reply = tuple[int, dict[str, str], object] | None
 OK: Reply = (200, {"ETag": '"0"'}, {"ok": "AnswerUpdatedEvent"})
@@ -26,24 +27,29 @@ class Asked:
 
 @contextmanager
 def answering(*replies: Reply) -> Iterator[Asked]:
-    """A server that gives these replies, one after the other; None: it drops the connection."""
+    """A server that gives these replies, one after the other; None: it drops the connection. What is no text goes out
+    as JSON, and says so unless its headers say otherwise."""
     coming = iter(replies)
 
     class Handler(BaseHTTPRequestHandler):
-        def do_PATCH(self) -> None:
+        def do_GET(self) -> None:
             asked.keys.append(self.headers["Idempotency-Key"])
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.rfile.read(int(self.headers["Content-Length"] or 0))
             reply = next(coming)
             if reply is None:
                 self.close_connection = True
                 return
             status, headers, body = reply
-            content = json.dumps(body).encode()
+            content = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            known = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            for name, value in (known | headers).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
+
+        def do_PATCH(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -105,12 +111,53 @@ def test_a_server_that_says_when_is_not_asked_before() -> None:
         (422, {"error": "Idempotency-Key was used with another value"}, Trouble),
         (500, {"error": "Internal server error"}, Trouble),
         (301, "", Trouble),
+        (404, "<html>", Trouble),
     ],
 )
 def test_a_refusal_is_no_trouble(status: int, body: object, kind: type[Exception]) -> None:
     with answering((status, {}, body)) as asked, pytest.raises(kind):
         written(asked)
     assert len(asked.keys) == 1
+
+
+def test_a_reply_that_breaks_off_is_trouble() -> None:
+    cut: Reply = (200, {"Content-Length": "99"}, '{"ok":')
+    with answering(cut) as asked, pytest.raises(Trouble, match=r"/answers/name: the reply broke off: "):
+        written(asked)
+
+
+def test_a_success_of_another_type_is_another_server() -> None:
+    page: Reply = (200, {"Content-Type": "text/html"}, "<html>")
+    told = r"/answers/name answers 200, and not as qaservice does$"
+    with answering(page, page) as asked:
+        with pytest.raises(Trouble, match=told):
+            written(asked)
+        with pytest.raises(Trouble, match=told), Server(asked.url, 5) as server:
+            next(changes(server, path_of("name"), {}))
+    assert len(asked.keys) == 2
+
+
+@pytest.mark.parametrize("body", ['{"ok', [], {}, "1"])
+def test_json_of_another_server_is_trouble(body: object) -> None:
+    reply: Reply = (200, {}, body)
+    with answering(reply) as asked, Server(asked.url, 5) as server:
+        given = update(server, "name", "john", 0)
+    for read in (lambda: member(given, "ok"), lambda: revision(given)):
+        with pytest.raises(Trouble, match="not as qaservice does"):
+            read()
+
+
+def test_a_page_that_is_no_list_is_trouble() -> None:
+    other: Reply = (200, {}, {"a": 1})
+    refused = pytest.raises(Trouble, match="not as qaservice does")
+    with answering(other) as asked, Server(asked.url, 5) as server, refused:
+        next(pages(server, "/answers", {}))
+
+
+def test_a_tag_that_a_proxy_made_weak_is_the_same_revision() -> None:
+    for tag in ('"3"', 'W/"3"'):
+        with answering((200, {"ETag": tag}, {})) as asked, Server(asked.url, 5) as server:
+            assert revision(update(server, "name", "john", 2)) == 3
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://localhost", "http://127.0.0.1:1", "http://a:b", ""])

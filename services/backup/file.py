@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from qaservice.domain.recorded import Recorded
-from services.backup.lines import LONGEST, event_on, seal_on
+from services.backup.lines import event_on, seal_on
 
 _PIECE = 1 << 20
 _LONGEST_SEAL = 1024
@@ -29,7 +29,7 @@ class Backup:
         self.file.seek(0)
         for number in range(1, self.count + 1):
             try:
-                yield event_on(self.file.readline(LONGEST))
+                yield event_on(self.file.readline())
             except ValueError as error:
                 raise BadBackup(f"line {number} is not an event: {error}") from None
 

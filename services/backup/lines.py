@@ -11,9 +11,6 @@ from qaservice.domain.codec import event_of, type_of, value_of
 from qaservice.domain.recorded import START, Recorded
 from qaservice.domain.times import parse_time, time_text
 
-LONGEST = 64 * 1024 * 1024
-"""No line of ours is as long, in bytes: a key and a value with their escapes, and metadata."""
-
 _MEMBERS = {"key", "revision", "id", "time", "type", "value", "metadata"}
 
 _string = json.encoder.encode_basestring

@@ -72,6 +72,11 @@ def test_a_file_gives_its_events_in_order() -> None:
     assert read(sealed()) == []
 
 
+def test_a_line_may_be_as_long_as_a_value_may_be() -> None:
+    event = Recorded(AnswerUpdated("k", "x" * (65 << 20)), 0, START, uuid4(), EVENT.time, {})
+    assert read(sealed(line_of(event))) == [event]
+
+
 def test_a_file_that_was_cut_anywhere_is_refused() -> None:
     whole = sealed(line_of(EVENT), line_of(EVENT))
     for length in range(len(whole)):

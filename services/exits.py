@@ -31,4 +31,4 @@ def one_line_for(*troubles: type[Exception]) -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(said(f"{where}{error.strerror or error}", TROUBLE))
     except troubles as error:
-        sys.exit(said(error or type(error).__name__, TROUBLE))
+        sys.exit(said(str(error) or type(error).__name__, TROUBLE))

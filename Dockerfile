@@ -3,8 +3,8 @@
 # SERVICE is eventstore, projector, projection or monolith. What follows the image's name goes to the command:
 #   docker run -p 8080:8080 -p 8081:8081 qaservice/monolith:1.0.0 --memdb
 
-# Not above 3.13: the drivers of the databases have no wheels there. To build the same bytes again, name a digest:
-# --build-arg PYTHON=3.13-slim-trixie@sha256:…
+# Not above 3.13: grpcio, which EventStoreDB's driver needs, has no wheels there. To build the same bytes again, name a
+# digest: --build-arg PYTHON=3.13-slim-trixie@sha256:…
 ARG PYTHON=3.13-slim-trixie
 
 FROM python:${PYTHON} AS build

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from sys import version_info
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from qaservice.domain.errors import LogUnavailable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from qaservice.stores.sqlite.read_model import SqliteReadModel
     from qaservice.stores.sqlite.sink import SqliteSink
 
+_NO_DRIVERS = (3, 14)  # from here on, as pyproject.toml's markers say
+
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
     """The log to write to: in `folder`, or EventStoreDB. Raises BadSettings where neither is named."""
@@ -30,9 +33,9 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
             await log.check()  # makes the file now, so that followers find it
         return log
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb.log import EventStoreDbLog
+    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        from qaservice.stores.eventstoredb.log import EventStoreDbLog
 
-    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
         return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
@@ -43,9 +46,9 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
 
         return SqliteFeed.of_file(folder / "events.sqlite")
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
+    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 
-    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
         return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
@@ -59,9 +62,9 @@ async def event_sink(settings: Settings, folder: Path | None) -> "SqliteSink | E
         await in_file.open()
         return in_file
     uri = settings.eventstore()
-    from qaservice.stores.eventstoredb.sink import EventStoreDbSink
+    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+        from qaservice.stores.eventstoredb.sink import EventStoreDbSink
 
-    with _named("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
         return EventStoreDbSink(uri, settings.eventstore_prefix, settings.store_timeout)
 
 
@@ -72,9 +75,9 @@ def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | Mo
 
         return SqliteReadModel(folder / "answers.sqlite", settings.store_timeout)
     uri = settings.mongodb()
-    from qaservice.stores.mongodb.read_model import MongoReadModel
+    with _usable("MONGODB_URI"):
+        from qaservice.stores.mongodb.read_model import MongoReadModel
 
-    with _named("MONGODB_URI"):
         return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
 
 
@@ -85,9 +88,9 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
 
         return SqliteAnswers(folder / "answers.sqlite")
     uri = settings.mongodb()
-    from qaservice.stores.mongodb.answers import MongoAnswers
+    with _usable("MONGODB_URI"):
+        from qaservice.stores.mongodb.answers import MongoAnswers
 
-    with _named("MONGODB_URI"):
         return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
 
 
@@ -125,9 +128,17 @@ def in_memory(settings: Settings) -> Together:
 
 
 @contextmanager
-def _named(variable: str) -> Iterator[None]:
-    """What an adapter can't use is the fault of a setting. Raises BadSettings."""
+def _usable(variable: str) -> Iterator[None]:
+    """What an adapter can't use is the fault of a setting, and so is a server whose driver this Python lacks. Raises
+    BadSettings."""
     try:
         yield
+    except ModuleNotFoundError:
+        if version_info < _NO_DRIVERS:
+            raise
+        raise BadSettings(
+            "the drivers of EventStoreDB and MongoDB need Python 3.11 to 3.13, "
+            f"this is {version_info[0]}.{version_info[1]}: use one of those, or --sqlite DIR"
+        ) from None
     except ValueError as error:
         raise BadSettings(f"{variable}: {error}") from None

@@ -185,6 +185,29 @@ def test_without_a_store_the_process_says_which_and_ends(process: str, variables
     assert line.startswith(f"qaservice: {missing} is missing, for example {missing}=")
 
 
+@pytest.mark.parametrize(("process", "driver"), [("eventstore", "esdbclient"), ("projection", "motor")])
+def test_a_python_without_the_drivers_says_which_have_them(process: str, driver: str) -> None:
+    lacking = (
+        f"import sys; sys.modules[{driver!r}] = None; from services import cli, stores; "
+        "stores.version_info = (3, 14, 0); cli.main()"
+    )
+    servers = {"EVENTSTORE_HOST": "localhost", "MONGODB_HOST": "localhost"}
+    ended = subprocess.run(
+        [sys.executable, "-c", lacking, process],
+        capture_output=True,
+        text=True,
+        env=os.environ | servers,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "qaservice: the drivers of EventStoreDB and MongoDB need Python 3.11 to 3.13, this is 3.14: use one of those, "
+        "or --sqlite DIR\n"
+    )
+
+
 @pytest.mark.parametrize("process", ["eventstore", "projector", "projection"])
 @pytest.mark.parametrize("flag", ["--memdb", "-memdb"])
 def test_only_the_monolith_can_keep_everything_in_memory(process: str, flag: str) -> None:

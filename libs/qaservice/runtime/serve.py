@@ -1,6 +1,7 @@
 """Runs applications and the work beside them in one process, until a signal or until one of them fails."""
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -19,6 +20,10 @@ from qaservice.runtime.server import Server
 log = logging.getLogger("qaservice")
 
 _PARTS_SECONDS = 1.2
+_WHAT_TO_DO = {
+    errno.EADDRINUSE: "stop what uses it, or set",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address: set",
+}
 
 
 class CannotListen(Exception):
@@ -128,5 +133,6 @@ def _listening(address: tuple[str, int]) -> socket.socket:
     except OSError as error:
         listener.close()
         why = f"can't listen on {address[0]}:{address[1]}: {error.strerror or error}"
-        raise CannotListen(f"{why}; stop what uses it, or set IP_PORT, for example IP_PORT=:8090") from error
+        what_to_do = _WHAT_TO_DO.get(error.errno or 0, "set")
+        raise CannotListen(f"{why}; {what_to_do} IP_PORT, for example IP_PORT=:8090") from error
     return listener

@@ -46,9 +46,7 @@ def test_the_example_can_be_used_as_it_is_and_with_every_line() -> None:
     Path(".env").write_text(EXAMPLE.read_text())
     assert load().max_key_bytes == 1024
 
-    Path(".env").write_text(
-        EXAMPLE.read_text().replace("# ", "", 1).replace("\n# EV", "\nEV").replace("\n# MO", "\nMO")
-    )
+    Path(".env").write_text(re.sub(r"^# (?=[A-Z_]+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE))
     assert load().mongodb_user == "qaservice"
 
 
@@ -73,18 +71,22 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         ("MAX_BODY_BYTES", "1e99", "should be a valid integer"),
         ("MAX_WATCHERS", "0", "should be greater than or equal to 1"),
         ("WATCH_HEARTBEAT", "0", "should be greater than or equal to 0.1"),
-        ("CORS_ORIGINS", "https://app.example/", "is not a list of origins"),
+        ("CORS_ORIGINS", "https://app.example/", "an origin ends before the path: https://app.example,"),
+        ("CORS_ORIGINS", "*,https://a.example:8443/b?c", "an origin ends before the path: https://a.example:8443,"),
         ("CORS_ORIGINS", "app.example,*", "is not a list of origins"),
         ("STORE_TIMEOUT", "60", "should be less than or equal to 8"),
         ("STORE_TIMEOUT", "nan", "should be"),
         ("IP_PORT", "8080", "has no port"),
         ("IP_PORT", ":http", "is not host:port"),
-        ("IP_PORT", ":65536", "is not host:port"),
+        ("IP_PORT", ":65536", "has a port above 65535"),
         ("IP_PORT", "somewhere:8080", "does not appear to be an IPv4 or IPv6 address"),
         ("EVENTSTORE_HOST", "tcp://10.0.0.1:2113", "is not host:port"),
+        ("EVENTSTORE_HOST", "node1/path", "is not host:port"),
+        ("EVENTSTORE_HOST", "node1,node2", "is not host:port"),
+        ("EVENTSTORE_HOST", ":2113", "has no host"),
         ("MONGODB_HOST", "a:b:c", "is not host:port"),
-        ("MONGODB_DATABASE", "a b", "should match pattern"),
-        ("EVENTSTORE_PREFIX", "$answers", "should match pattern"),
+        ("MONGODB_DATABASE", "a b", "is not 1 to 63 characters without spaces and "),
+        ("EVENTSTORE_PREFIX", "$answers", "begins with $, as only the server's own streams do"),
         ("LOG_LEVEL", "LOUD", "should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("LOG_FORMAT", "a\nb", "should be 'json' or 'text'"),
     ],
@@ -108,10 +110,13 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "s3cret")
     assert "s3cret" not in repr(load())
 
-    monkeypatch.setenv("MONGODB_HOST", "user:s3cret@host:x")
+    for name in ("MONGODB_HOST", "EVENTSTORE_HOST", "CORS_ORIGINS"):
+        monkeypatch.setenv(name, "https://user:s3cret@host:x")
     with pytest.raises(BadSettings) as raised:
         load()
     assert "s3cret" not in str(raised.value)
+    assert "user and password go into MONGODB_USER and MONGODB_PASS" in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 3
 
 
 def test_a_file_that_is_no_text_is_one_line() -> None:
@@ -119,6 +124,27 @@ def test_a_file_that_is_no_text_is_one_line() -> None:
 
     with pytest.raises(BadSettings, match=r"^\.env can't be read: .*$"):
         load()
+
+
+@pytest.mark.parametrize("line", ["MAX_KEY_BYTES 300", "MAX_KEY_BYTES='300", "= 300"])
+def test_a_line_of_the_file_that_is_no_variable_is_named(line: str) -> None:
+    Path(".env").write_text(f"# Limits\n\nLOG_LEVEL=INFO\n\n{line}\nMAX_VALUE_BYTES=200\n")
+
+    with pytest.raises(BadSettings, match=r"^\.env can't be read: line 5 is not NAME=value$"):
+        load()
+
+
+@pytest.mark.parametrize(("name", "missing"), [("MONGODB_USER", "MONGODB_PASS"), ("MONGODB_PASS", "MONGODB_USER")])
+def test_a_user_needs_a_password_and_a_password_a_user(
+    monkeypatch: pytest.MonkeyPatch, name: str, missing: str
+) -> None:
+    monkeypatch.setenv("MONGODB_HOST", "db")
+    monkeypatch.setenv(name, "s3cret")
+
+    with pytest.raises(BadSettings) as raised:
+        load().mongodb()
+
+    assert str(raised.value) == f"{missing} is missing, and {name} is set: set both, or neither"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +191,17 @@ def test_a_taken_port_ends_the_process_with_one_line() -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"qaservice: can't listen on {address}: Address already in use; ")
+    assert line.startswith(f"qaservice: can't listen on {address}: Address already in use; stop what uses it, or ")
+
+
+def test_an_address_of_another_machine_ends_the_process_with_one_line() -> None:
+    ended = run("monolith", "--memdb", IP_PORT="192.0.2.1:0")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "qaservice: can't listen on 192.0.2.1:0: Cannot assign requested address; no interface of this machine has "
+        "that address: set IP_PORT, for example IP_PORT=:8090\n"
+    )
 
 
 @pytest.mark.parametrize(

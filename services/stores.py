@@ -1,7 +1,7 @@
 """The stores that flags and settings name. An adapter, and the driver below it, is imported only when it is chosen."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from sys import version_info
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -33,7 +33,7 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
             await log.check()  # makes the file now, so that followers find it
         return log
     uri = settings.eventstore()
-    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+    with _eventstoredb(settings):
         from qaservice.stores.eventstoredb.log import EventStoreDbLog
 
         return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
@@ -46,7 +46,7 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
 
         return SqliteFeed.of_file(folder / "events.sqlite")
     uri = settings.eventstore()
-    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+    with _eventstoredb(settings):
         from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 
         return EventStoreDbFeed(uri, settings.eventstore_prefix, settings.store_timeout)
@@ -62,7 +62,7 @@ async def event_sink(settings: Settings, folder: Path | None) -> "SqliteSink | E
         await in_file.open()
         return in_file
     uri = settings.eventstore()
-    with _usable("EVENTSTORE_URI or EVENTSTORE_PREFIX"):
+    with _eventstoredb(settings):
         from qaservice.stores.eventstoredb.sink import EventStoreDbSink
 
         return EventStoreDbSink(uri, settings.eventstore_prefix, settings.store_timeout)
@@ -75,7 +75,7 @@ def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | Mo
 
         return SqliteReadModel(folder / "answers.sqlite", settings.store_timeout)
     uri = settings.mongodb()
-    with _usable("MONGODB_URI"):
+    with _mongodb():
         from qaservice.stores.mongodb.read_model import MongoReadModel
 
         return MongoReadModel(uri, settings.mongodb_database, settings.store_timeout)
@@ -88,7 +88,7 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
 
         return SqliteAnswers(folder / "answers.sqlite")
     uri = settings.mongodb()
-    with _usable("MONGODB_URI"):
+    with _mongodb():
         from qaservice.stores.mongodb.answers import MongoAnswers
 
         return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
@@ -128,7 +128,22 @@ def in_memory(settings: Settings) -> Together:
 
 
 @contextmanager
-def _usable(variable: str) -> Iterator[None]:
+def _eventstoredb(settings: Settings) -> Iterator[None]:
+    """What an adapter of EventStoreDB can't use is the URI, where it is not the prefix. Raises BadSettings."""
+    with _usable("EVENTSTORE_PREFIX"):
+        from qaservice.stores.eventstoredb.events import checked_prefix
+
+        checked_prefix(settings.eventstore_prefix)
+    with _usable("EVENTSTORE_URI"):
+        yield
+
+
+def _mongodb() -> AbstractContextManager[None]:
+    return _usable("MONGODB_URI", ", or use MONGODB_HOST, MONGODB_USER, MONGODB_PASS")
+
+
+@contextmanager
+def _usable(variable: str, instead: str = "") -> Iterator[None]:
     """What an adapter can't use is the fault of a setting, and so is a server whose driver this Python lacks. Raises
     BadSettings."""
     try:
@@ -141,4 +156,4 @@ def _usable(variable: str) -> Iterator[None]:
             f"this is {version_info[0]}.{version_info[1]}: use one of those, or --sqlite DIR"
         ) from None
     except ValueError as error:
-        raise BadSettings(f"{variable}: {error}") from None
+        raise BadSettings(f"{variable}: {error}{instead}") from None

@@ -221,6 +221,48 @@ def test_without_a_store_the_process_says_which_and_ends(process: str, variables
     assert line.startswith(f"qaservice: {missing} is missing, for example {missing}=")
 
 
+@pytest.mark.parametrize(
+    ("process", "variables", "line"),
+    [
+        (
+            "eventstore",
+            {"EVENTSTORE_URI": "esdb://localhost:2113"},
+            "EVENTSTORE_URI: with TLS it needs user and password; for a server without TLS add ?tls=false",
+        ),
+        (
+            "eventstore",
+            {"EVENTSTORE_HOST": "localhost", "EVENTSTORE_PREFIX": "qaservice.store-"},
+            "EVENTSTORE_PREFIX: streams can't begin with 'qaservice.store-': that would mix them with those of "
+            "'qaservice.store-'",
+        ),
+        (
+            "projection",
+            {"MONGODB_URI": "mongodb://user:s3cret@localhost/?w=1&colour=blue"},
+            "MONGODB_URI: the option colour can't be used (ConfigurationError): change or remove it, or use "
+            "MONGODB_HOST, MONGODB_USER, MONGODB_PASS",
+        ),
+        *[
+            (
+                "projection",
+                {"MONGODB_URI": uri},
+                f"MONGODB_URI: not a MongoDB URI ({kind}): percent-encode what is special in user and password, or use "
+                "MONGODB_HOST, MONGODB_USER, MONGODB_PASS",
+            )
+            for uri, kind in (
+                ("mongodb://user:p@s3cret@localhost", "InvalidURI"),
+                ("mongodb://user:p?s3cret=s3cret@localhost", "ConfigurationError"),
+            )
+        ],
+    ],
+)
+def test_the_address_of_a_store_that_can_t_be_used_is_one_line(
+    process: str, variables: dict[str, str], line: str
+) -> None:
+    ended = run(process, **variables)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"qaservice: {line}\n")
+
+
 @pytest.mark.parametrize(("process", "driver"), [("eventstore", "esdbclient"), ("projection", "motor")])
 def test_a_python_without_the_drivers_says_which_have_them(process: str, driver: str) -> None:
     lacking = (

@@ -16,12 +16,23 @@ PREFIX = "qa-test."
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
-        ("http://user:s3cret@host", "scheme"),
+        ("http://user:s3cret@host", "neither esdb:// nor .* for example esdb://localhost:2113"),
+        ("localhost:2113", "neither esdb:// nor .* for example esdb://localhost:2113"),
         ("esdb://user:s3cret@host?Colour=blue", "COLOUR"),
         ("esdb://user:s3cret@host?Tls=maybe", "maybe"),
-        ("esdb://user:s3cret@", "targets"),
-        ("esdb://user:s3cret@[host", "Invalid"),
-        ("esdb://:s3cret@host", "Username"),
+        ("esdb://user:s3cret@", "no host; for example esdb://localhost:2113"),
+        ("esdb://user:s3cret@[host", "no URI"),
+        ("esdb://:s3cret@host", "needs user and password; for a server without TLS add .tls=false"),
+        ("esdb://host:2113", "needs user and password; for a server without TLS add .tls=false"),
+        ("esdb://host:s3cret?tls=false", "not host:port; for example esdb://localhost:2113"),
+        ("esdb://host:65536?tls=false", "not host:port"),
+        ("esdb://[::1]?tls=false", "not host:port"),
+        ("esdb://user:p@s3cret@host", "percent-encode"),
+        ("esdb://user:p@s3/cret#word@host:2113", "percent-encode"),
+        ("esdb://user:1/s3cret@host", "percent-encode"),
+        ("esdb://user:1?s3cret@host", "percent-encode"),
+        ("esdb://user:1?s3cret=s3cret@host", "percent-encode"),
+        ("esdb+discover://user:s3cret@a,b", "More than one target"),
         ("esdb://user:s3cret@host?NodePreference=follower", "leader"),
     ],
 )
@@ -30,6 +41,20 @@ def test_a_bad_address_is_refused_and_not_repeated(uri: str, problem: str) -> No
         with pytest.raises(ValueError, match=problem) as refused:
             adapter(uri, PREFIX, 1.0)
         assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "esdb://host?tls=false",
+        "ESDB://[::1]:2113/?tls=false",
+        "esdb://user:pass:word@a,b:1?ConnectionName=a@b",
+        "esdb+discover://us%40er:p%2F@host",
+    ],
+)
+def test_a_good_address_is_taken(uri: str) -> None:
+    for adapter in (EventStoreDbLog, EventStoreDbFeed):
+        adapter(uri, PREFIX, 1.0)
 
 
 @pytest.mark.parametrize("prefix", ["", "$answer-", "qaservice.", "qaservice.store-", "qaservice.store-x"])

@@ -1,11 +1,13 @@
 """One database: connected when it is first needed, found again when it is lost."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
-from esdbclient.connection_spec import NODE_PREFERENCE_LEADER, URI_SCHEME_ESDB, ConnectionSpec
+from esdbclient.connection_spec import NODE_PREFERENCE_LEADER, URI_SCHEME_ESDB, ConnectionOptions, ConnectionSpec
 from esdbclient.exceptions import DiscoveryFailed, EventStoreDBClientException, NodeIsNotLeader, ServiceUnavailable
 
 from qaservice.domain.errors import LogUnavailable
@@ -13,6 +15,12 @@ from qaservice.stores.eventstoredb.append_stream import StreamBroke
 from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
 
 T = TypeVar("T")
+
+_SCHEMES = ("esdb://", "esdb+discover://")
+_EXAMPLE = "for example esdb://localhost:2113?tls=false"
+_ENCODE = "percent-encode what is special in user and password"
+# The client would take the port of an IPv6 address that has none to be a part of it.
+_TARGET = re.compile(r"(?:[^][:\s]+|\[[0-9A-Fa-f:.]+\](?=:))(?::([0-9]{1,5}))?")
 
 
 class Connection:
@@ -78,11 +86,35 @@ class Connection:
 
 
 def _checked(uri: str) -> ConnectionSpec:
+    """Raises ValueError, in words of our own where the client's would quote the URI, and so a password."""
+    if not uri.lower().startswith(_SCHEMES):
+        raise ValueError(f"it begins with neither {' nor '.join(_SCHEMES)}; {_EXAMPLE}")
     try:
-        spec = ConnectionSpec(uri)
-    except ValueError as error:
-        text = str(error).replace(uri, "the URI")
-        raise ValueError("it is no URI" if "@" in text else text) from None  # never a password
-    if spec.options.NodePreference != NODE_PREFERENCE_LEADER:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise ValueError(f"it is no URI; {_EXAMPLE}") from None
+    login, at, hosts = parts.netloc.rpartition("@")
+    behind = [parts.path, parts.fragment, *parse_qs(parts.query, keep_blank_values=True)]
+    if parts.fragment or "@" in login or any("@" in text for text in behind):
+        raise ValueError(f"it can't be read; {_ENCODE}")
+    if not hosts:
+        raise ValueError(f"it names no host; {_EXAMPLE}")
+    if not all(map(_is_target, hosts.split(","))):
+        raise ValueError(f"what it names is not host:port; {_ENCODE if at else _EXAMPLE}")
+    try:
+        options = ConnectionOptions(parts.query)
+    except ValueError as error:  # with an @ it may quote the rest of a password
+        raise ValueError(f"it can't be read; {_ENCODE}" if "@" in parts.query else str(error)) from None
+    if options.Tls and not (parts.username and parts.password):
+        raise ValueError("with TLS it needs user and password; for a server without TLS add ?tls=false")
+    if options.NodePreference != NODE_PREFERENCE_LEADER:
         raise ValueError("NodePreference must be leader: other nodes may not have the last events yet")
-    return spec
+    try:
+        return ConnectionSpec(uri)
+    except ValueError as error:
+        raise ValueError(str(error).replace(uri, "the URI")) from None
+
+
+def _is_target(text: str) -> bool:
+    found = _TARGET.fullmatch(text.strip())
+    return found is not None and int(found[1] or 0) <= 65535

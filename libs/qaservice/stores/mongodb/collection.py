@@ -86,8 +86,24 @@ def _checked(uri: str) -> str:
         if not uri.startswith("mongodb+srv://"):
             parse_uri(uri, warn=False)
     except (PyMongoError, ValueError, OSError) as error:
-        raise ValueError(f"not a MongoDB URI ({type(error).__name__})") from None
+        query = uri.partition("?")[2]
+        option = next(filter(_is_refused, query.split("&")), "").partition("=")[0]
+        if option and "@" not in query:  # else it may be the rest of a password
+            raise ValueError(
+                f"the option {option} can't be used ({type(error).__name__}): change or remove it"
+            ) from None
+        why = "percent-encode what is special in user and password"
+        raise ValueError(f"not a MongoDB URI ({type(error).__name__}): {why}") from None
     return uri
+
+
+def _is_refused(option: str) -> bool:
+    """Whether the driver does not take it by itself; its own texts don't name it."""
+    try:
+        parse_uri(f"mongodb://host/?{option}", warn=False)
+    except (PyMongoError, ValueError, OSError):
+        return True
+    return False
 
 
 def _client(uri: str, timeout: float) -> AsyncIOMotorClient[Row]:

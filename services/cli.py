@@ -36,9 +36,27 @@ Memory = Annotated[
 Run = Callable[["Settings", "LogWriter"], Coroutine[Any, Any, None]]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("qaservice"))
+        raise typer.Exit
+
+
+@app.callback()
+def _every(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
 @app.command(rich_help_panel=PANEL)
 def eventstore(sqlite: Sqlite = None) -> None:
-    """Take writes and answer history, on port 8080."""
+    """Take writes and answer history, on port 8080.
+
+    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
+    """
     from services.eventstore.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
@@ -46,7 +64,10 @@ def eventstore(sqlite: Sqlite = None) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def projector(sqlite: Sqlite = None) -> None:
-    """Keep the read model, with health on port 8082."""
+    """Keep the read model, with health on port 8082.
+
+    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
+    """
     from services.projector.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
@@ -54,7 +75,10 @@ def projector(sqlite: Sqlite = None) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def projection(sqlite: Sqlite = None) -> None:
-    """Answer reads from the read model, on port 8081."""
+    """Answer reads from the read model, on port 8081.
+
+    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
+    """
     from services.projection.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
@@ -65,6 +89,8 @@ def monolith(sqlite: Sqlite = None, memdb: Memory = False) -> None:
     """Run the three in one process, on 8080 and 8081.
 
     With IP_PORT everything is on that one port.
+
+    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
     """
     from services.monolith.main import run
 

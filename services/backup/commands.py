@@ -18,7 +18,10 @@ PANEL = "Server"
 
 @app.command(rich_help_panel=PANEL)
 def export(sqlite: Sqlite = None) -> None:
-    """Write every event of the log as a line of JSON."""
+    """Write every event of the log to standard output.
+
+    A line of JSON each. Without --sqlite: from the server that EVENTSTORE_HOST names.
+    """
     import sys
 
     from services.backup.main import export_to

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.client.flags import TIMEOUT, URL, IfMatch, Json, Key, Prefix, ReadUrl, Timeout, Url, read_url
-from services.exits import one_line_for, said
+from services.exits import TROUBLE, one_line_for, said
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +26,9 @@ def get(
     as_of: Annotated[
         str | None, typer.Option(metavar="WHEN", help="As it was: at a revision, or a time as 2026-01-31T12:00:00Z.")
     ] = None,
-    current: Annotated[bool, typer.Option("--current", help="Ask the log, which no write is ever ahead of.")] = False,
+    current: Annotated[
+        bool, typer.Option("--current", help="Read from the log itself, which always has the newest write.")
+    ] = False,
     json: Json = False,
     url: Url = URL,
     read: ReadUrl = "",
@@ -36,6 +38,8 @@ def get(
     from services.client import show
     from services.client.answers import member, path_of, revision
 
+    if current and as_of is not None:
+        sys.exit(said("--as-of and --current exclude each other", TROUBLE))
     from_log = current or as_of is not None
     with _at(url if from_log else read_url(read, url), timeout) as server:
         when = {} if as_of is None else {"revision" if as_of.isdecimal() else "at": as_of}
@@ -115,7 +119,8 @@ def watch(
     key: Annotated[str | None, typer.Argument(metavar="[KEY]", show_default=False)] = None,
     prefix: Annotated[str | None, typer.Option(help="All answers whose keys begin with this.")] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="WHERE", help="start, now, or an id that --json showed.")
+        str | None,
+        typer.Option("--from", metavar="WHERE", help="start, now (as without it), or an id that --json showed."),
     ] = None,
     json: Json = False,
     url: Url = URL,

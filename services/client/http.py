@@ -118,6 +118,8 @@ def _type_of(response: httpx.Response) -> str:
 
 
 def _failure(response: httpx.Response) -> Refused | Trouble:
+    if response.status_code == 405:  # only the event store service takes commands
+        return Trouble(f"{response.url.copy_with(raw_path=b'/')} is no event store service: check --url")
     try:
         words = str(response.json()["error"])
     except (ValueError, KeyError, TypeError):

@@ -137,6 +137,14 @@ def test_a_success_of_another_type_is_another_server() -> None:
     assert len(asked.keys) == 2
 
 
+def test_a_command_to_the_read_service_is_told_so() -> None:
+    refusal: Reply = (405, {}, {"error": "Method not allowed"})
+    with answering(refusal) as asked:
+        with pytest.raises(Trouble) as told:
+            written(asked)
+        assert str(told.value) == f"{asked.url}/ is no event store service: check --url"
+
+
 @pytest.mark.parametrize("body", ['{"ok', [], {}, "1"])
 def test_json_of_another_server_is_trouble(body: object) -> None:
     reply: Reply = (200, {}, body)

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -81,6 +82,7 @@ def test_trouble_is_exit_code_2(client: "partial[Done]") -> None:
     refuses(client("get", "name", "--as-of", "yesterday"), "Input not valid")
     refuses(client("get", "name", "--url", "http://127.0.0.1:1", "--timeout", "0"), "can't be reached")
     refuses(client("put", "name", "-", given=b"\xff"), "utf-8")
+    refuses(client("get", "name", "--as-of", "0", "--current"), "--as-of and --current exclude each other")
     assert client("watch").returncode == 2
 
 
@@ -204,6 +206,12 @@ def test_an_output_that_nobody_reads_ends_the_command_without_a_word(here: Machi
         command.stdout.close()
         said = command.stderr.read()
     assert (command.returncode, said) == (141, b"")
+
+
+def test_the_version_is_that_of_the_package(here: Machine) -> None:
+    told = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
+
+    assert qaservice(here, "--version").stdout.decode() == f"{told}\n"
 
 
 def test_help_fits_on_a_screen_and_needs_no_server(here: Machine) -> None:

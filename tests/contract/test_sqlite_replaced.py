@@ -79,6 +79,15 @@ async def test_what_is_acknowledged_after_the_file_was_deleted_is_in_the_new_fil
     assert await log.last(recorded.event.key) == recorded
 
 
+async def test_a_log_made_anew_by_the_same_process_has_another_store_id(log: SqliteLog, path: Path) -> None:
+    await created(log, a_key())
+    before = await log.store_id()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    await created(log, a_key())
+    assert await log.store_id() != before
+
+
 async def test_what_is_acknowledged_after_the_folder_was_moved_is_in_the_new_file(tmp_path: Path) -> None:
     path = tmp_path / "data" / "events.sqlite"
     log = SqliteLog(path, timeout=5)

@@ -1,5 +1,6 @@
 """The read model is rebuilt when it or the log was replaced, says why, and answers 503 until it is complete."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.e2e.processes import THREE, Machine, Process, eventually
 from tests.e2e.stored import caught_up, change, documents, folded, rows
+from tests.e2e.watching import events, stream
 
 MANY = 3000
 
@@ -51,6 +53,12 @@ def statuses_until_found(reads: Process, key: str) -> set[int]:
     return told
 
 
+def refusal(service: Process, cursor: str) -> object:
+    """The reply to a watcher who resumes behind `cursor`; nothing where he may."""
+    with stream(f"{service.url}/watch", **{"Last-Event-ID": cursor}) as (response, _):
+        return json.loads(response.read()) if response.status_code == 400 else None
+
+
 def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile(here: Machine) -> None:
     writes, projector, reads = here.start_all(*THREE)
     writes.post("name")
@@ -92,6 +100,21 @@ def test_a_log_replaced_by_another_is_noticed_and_the_read_model_rebuilt(here: M
     assert documents(here.data) == folded(here.data) == {"kept": (0, "other")}
     assert reads.get("/answers/kept").json() == {"key": "kept", "value": "other"}
     assert reads.get("/answers/gone").status_code == 404
+
+
+def test_tokens_and_cursors_of_a_log_that_was_deleted_under_its_writer_are_refused(here: Machine) -> None:
+    service = here.start("monolith")
+    old = service.post("name").headers["Consistency-Token"]
+    with events(f"{service.url}/watch?from=start") as changes:
+        cursor = next(changes).id
+
+    removed(here.data / "events.sqlite")
+    for key in ("name", "other"):  # the new log goes on over the places that the old ones name
+        assert service.post(key).status_code == 201
+
+    assert service.get("/answers/name", **{"Consistency-Token": old}).status_code == 400
+    # Whoever comes before the service has seen that the log is another one is let in, and cut off when it sees it.
+    assert eventually(lambda: refusal(service, cursor)) == {"error": "Input not valid: cursor is of another store"}
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["under the projector", "while it is down"])

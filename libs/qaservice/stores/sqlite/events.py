@@ -1,15 +1,18 @@
 """The table of events, and its rows as events."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID, SafeUUID, uuid4
 
 from qaservice.domain.codec import event_of
 from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
+from qaservice.stores.sqlite.file import open_for_writing
 
 INDEXED_FROM = 16
 """The first revision in the index by idempotency key. A new answer's events are few enough to be read one by one, and
@@ -52,6 +55,13 @@ _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 def schema() -> str:
     """The statements that make an empty log with a store id of its own."""
     return f"{_TABLES} INSERT INTO store VALUES('{uuid4()}');"
+
+
+def open_log(path: Path) -> sqlite3.Connection:
+    """A connection that may write a log, to the disk at each commit; makes the log where there is none. Raises
+    sqlite3.Error."""
+    # The schema anew each time: a file that takes the place of a deleted one is another log and has another store id.
+    return open_for_writing(path, schema(), synchronous="FULL", text=bytes)
 
 
 def recorded(row: Row) -> Recorded:

@@ -12,8 +12,8 @@ from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.errors import DoesNotFollow, LogUnavailable
 from qaservice.domain.recorded import Recorded, runs_by_key
 from qaservice.stores.sqlite.bell import Bell
-from qaservice.stores.sqlite.events import INSERT, Row, microseconds, schema
-from qaservice.stores.sqlite.file import in_words, open_for_writing, patiently
+from qaservice.stores.sqlite.events import INSERT, Row, microseconds, open_log
+from qaservice.stores.sqlite.file import in_words, patiently
 from qaservice.stores.sqlite.handle import Handle
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class SqliteSink:
         """`timeout` in seconds bounds the waiting for another writer."""
         self._path = path
         self._timeout = timeout
-        self._handle = Handle(path, partial(open_for_writing, path, schema(), synchronous="FULL", text=bytes))
+        self._handle = Handle(path, partial(open_log, path))
         self._bell = Bell(path.parent / "wake")
 
     async def open(self) -> None:

@@ -10,8 +10,8 @@ from threading import Thread
 
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown
 from qaservice.stores.sqlite.commit import Command, Outcome, decide_and_insert, resolve
-from qaservice.stores.sqlite.events import schema
-from qaservice.stores.sqlite.file import in_words, open_for_writing, patiently
+from qaservice.stores.sqlite.events import open_log
+from qaservice.stores.sqlite.file import in_words, patiently
 from qaservice.stores.sqlite.handle import Handle
 
 _LARGEST_BATCH = 512
@@ -39,7 +39,7 @@ class ThreadWriter:
         self._commands: SimpleQueue[Command | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._closed = False
-        self._handle = Handle(path, partial(open_for_writing, path, schema(), synchronous="FULL", text=bytes))
+        self._handle = Handle(path, partial(open_log, path))
         self._openings_told = 0
 
     def submit(self, command: Command) -> None:

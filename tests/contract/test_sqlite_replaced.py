@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from qaservice.domain.answers import Event, create
-from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown
+from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown, ReadModelUnavailable
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Batch, Recorded
 from qaservice.stores.sqlite.events import schema
 from qaservice.stores.sqlite.file import open_for_writing
 from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.read_model import SqliteReadModel
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
 from tests.given import a_key, appended, created, history_of
 
@@ -88,16 +89,55 @@ async def test_a_log_made_anew_by_the_same_process_has_another_store_id(log: Sql
     assert await log.store_id() != before
 
 
-async def test_what_is_acknowledged_after_the_folder_was_moved_is_in_the_new_file(tmp_path: Path) -> None:
-    path = tmp_path / "data" / "events.sqlite"
-    log = SqliteLog(path, timeout=5)
-    old = await created(log, a_key())
-    path.parent.rename(tmp_path / "moved")
+async def other_folder(folder: Path, kind: str) -> None:
+    """What stands in the place of a folder that was moved away."""
+    if kind != "nothing":
+        os.mkdir(folder)
+    if kind == "another log":
+        (await another_log(folder, "one")).rename(folder / "events.sqlite")
+
+
+@pytest.mark.parametrize("kind", ["nothing", "an empty folder", "another log"])
+async def test_nothing_is_written_in_another_folder_and_it_heals_when_the_folder_is_back(
+    log: SqliteLog, path: Path, tmp_path: Path, kind: str
+) -> None:
+    old, store = await created(log, a_key()), await log.store_id()
+    folder, moved = path.parent, tmp_path / "moved"
+    folder.rename(moved)
+    await other_folder(folder, kind)
+    before = sorted(folder.parent.glob(f"{folder.name}/*"))
+    for question in (created(log, a_key()), log.check(), created(log, a_key())):
+        with pytest.raises(LogUnavailable, match="put it back, or restart to begin there"):
+            await question
+    assert sorted(folder.parent.glob(f"{folder.name}/*")) == before
+    assert folder.exists() == (kind != "nothing")
+    if folder.exists():
+        folder.rename(tmp_path / "other")
+    moved.rename(folder)
     recorded = await created(log, a_key())
-    assert await log.last(recorded.event.key) == recorded
-    await log.close()
-    assert stored_keys(path) == [recorded.event.key]
-    assert stored_keys(tmp_path / "moved" / "events.sqlite") == [old.event.key]
+    assert await log.store_id() == store
+    assert stored_keys(path) == [old.event.key, recorded.event.key]
+
+
+async def test_followers_and_the_read_model_make_no_folder_in_the_place_of_the_one_moved_away(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    folder, moved = path.parent, tmp_path / "moved"
+    model, feed = SqliteReadModel(folder / "answers.sqlite", timeout=5), SqliteFeed.of_file(path)
+    await created(log, a_key())
+    await model.checkpoint()
+    batches = feed.follow(START)
+    assert (await anext(batches)).at_end
+    folder.rename(moved)
+    with pytest.raises(ReadModelUnavailable, match="put it back, or restart to begin there"):
+        await model.checkpoint()
+    with suppress(LogUnavailable):
+        await asyncio.wait_for(anext(batches), 5)
+    assert not folder.exists()
+    moved.rename(folder)
+    assert await model.checkpoint() is None
+    await feed.close()
+    await model.close()
 
 
 async def test_a_file_that_was_moved_away_holds_all_that_was_acknowledged(log: SqliteLog, path: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.e2e.processes import THREE, Machine, Process, eventually, reply, request
-from tests.e2e.stored import events
+from tests.e2e.stored import caught_up, events
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
 
@@ -72,6 +72,26 @@ def test_a_folder_that_can_not_be_made_is_an_outage_that_heals(here: Machine) ->
     closed.chmod(0o755)
     eventually(lambda: writes.post("name").status_code == 201)
     assert writes.ready()
+
+
+def test_a_folder_that_went_away_is_an_outage_until_it_is_back(here: Machine) -> None:
+    service = here.start("monolith")
+    service.post("name")
+    here.data.rename(here.folder / "moved")
+
+    eventually(lambda: service.get("/answers/name").status_code == 503)
+    for key in ("name", "other"):
+        assert service.post(key).status_code == 503
+    words = "events.sqlite: the folder is gone or another one than at the start: put it back, or restart to begin there"
+    assert words in service.get("/health/ready").json()["error"]
+    told(service, words)
+    assert not here.data.exists()
+
+    (here.folder / "moved").rename(here.data)
+    eventually(service.ready)
+    assert service.post("name").status_code == 409
+    assert service.post("other").status_code == 201
+    eventually(lambda: caught_up(here.data))
 
 
 def test_a_full_disk_loses_nothing_that_was_acknowledged(here: Machine) -> None:

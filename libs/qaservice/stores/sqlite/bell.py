@@ -119,7 +119,7 @@ class Bell:
             try:
                 listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
                 listener.setblocking(False)
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(exist_ok=True)  # never what it stands in: that may have been moved away, to come back
                 listener.bind(str(path))
             except OSError:
                 return None

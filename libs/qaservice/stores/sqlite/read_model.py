@@ -17,6 +17,7 @@ from qaservice.stores.sqlite.answers import SqliteAnswers
 from qaservice.stores.sqlite.checkpoint import stored_checkpoint
 from qaservice.stores.sqlite.file import in_words, open_for_writing, open_in_memory, patiently
 from qaservice.stores.sqlite.handle import Handle
+from qaservice.stores.sqlite.same_folder import InSameFolder
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class SqliteReadModel:
         self._source = (
             open_in_memory(_SCHEMA)
             if path is None
-            else Handle(path, partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL"))
+            else Handle(path, InSameFolder(path, partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL")))
         )
         self._thread = ThreadPoolExecutor(1, "read-model-writer")
 

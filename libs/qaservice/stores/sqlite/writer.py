@@ -13,6 +13,7 @@ from qaservice.stores.sqlite.commit import Command, Outcome, decide_and_insert, 
 from qaservice.stores.sqlite.events import open_log
 from qaservice.stores.sqlite.file import in_words, patiently
 from qaservice.stores.sqlite.handle import Handle
+from qaservice.stores.sqlite.same_folder import InSameFolder
 
 _LARGEST_BATCH = 512
 
@@ -39,7 +40,7 @@ class ThreadWriter:
         self._commands: SimpleQueue[Command | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._closed = False
-        self._handle = Handle(path, partial(open_log, path))
+        self._handle = Handle(path, InSameFolder(path, partial(open_log, path)))
         self._openings_told = 0
 
     def submit(self, command: Command) -> None:

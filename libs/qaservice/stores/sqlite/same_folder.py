@@ -1,0 +1,37 @@
+"""A file that is written is made in one folder alone: the one where it was first opened.
+
+Where that folder was unmounted, moved away or replaced, a new and empty file in its place would be written to as if it
+were all there is.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+
+class InSameFolder:
+    """Opens a file anew only where its folder is the one of the first opening that succeeded."""
+
+    def __init__(self, path: Path, opened: Callable[[], sqlite3.Connection]) -> None:
+        """`opened` gives a fresh connection or raises sqlite3.Error."""
+        self._folder = path.parent
+        self._opened = opened
+        self._first: tuple[int, int] | None = None
+
+    def __call__(self) -> sqlite3.Connection:
+        """A fresh connection. Raises sqlite3.Error."""
+        if self._first is not None and self._found() != self._first:
+            raise sqlite3.OperationalError(
+                "the folder is gone or another one than at the start: put it back, or restart to begin there"
+            )
+        connection = self._opened()
+        self._first = self._found()
+        return connection
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._folder)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino

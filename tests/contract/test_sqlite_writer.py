@@ -66,6 +66,24 @@ async def test_a_write_that_hangs_has_an_unknown_outcome(path: Path) -> None:
     await log.close()
 
 
+async def test_a_check_that_a_slow_disk_keeps_waiting_says_that_the_log_is_not_available(path: Path) -> None:
+    log = SqliteLog(path, timeout=0.05)
+    go_on = threading.Event()
+
+    def hanging(recent: Recent) -> Event:
+        go_on.wait(10)
+        return create(recent.answer, "name", "john")
+
+    writing = asyncio.create_task(appended(log, "name", hanging))
+    with pytest.raises(LogUnavailable, match="not confirmed the write in time"):
+        await log.check()
+    with pytest.raises(OutcomeUnknown):
+        await writing
+    go_on.set()
+    await log.check()
+    await log.close()
+
+
 @pytest.mark.parametrize("key", ["\ud800", "a" * 10], ids=["key", "metadata"])
 async def test_a_command_that_cannot_be_stored_fails_alone(log: SqliteLog, key: str) -> None:
     keys = [a_key() for _ in range(20)]

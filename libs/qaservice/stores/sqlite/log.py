@@ -79,7 +79,10 @@ class SqliteLog:
 
     async def check(self) -> None:
         """See AnswerLog.check. Makes the file where there is none."""
-        await self._submit("", None, _NOBODY, {})
+        try:
+            await self._submit("", None, _NOBODY, {})
+        except OutcomeUnknown as error:  # nothing was to be stored: the disk is slow
+            raise LogUnavailable(str(error)) from None
 
     def feed(self) -> "SqliteFeed":
         """The feed of this log, for followers in this process."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from qaservice.stores.mongodb.answers import MongoAnswers
     from qaservice.stores.mongodb.read_model import MongoReadModel
     from qaservice.stores.sqlite.answers import SqliteAnswers
-    from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+    from qaservice.stores.sqlite.feed import SqliteFeed
+    from qaservice.stores.sqlite.log import SqliteLog
     from qaservice.stores.sqlite.read_model import SqliteReadModel
     from qaservice.stores.sqlite.sink import SqliteSink
 
@@ -42,7 +43,7 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
 def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventStoreDbFeed":
     """The log to follow. Raises BadSettings."""
     if folder is not None:
-        from qaservice.stores.sqlite.log import SqliteFeed
+        from qaservice.stores.sqlite.feed import SqliteFeed
 
         return SqliteFeed.of_file(folder / "events.sqlite")
     uri = settings.eventstore()

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-from qaservice.stores.sqlite import log as sqlite_log
+from qaservice.stores.sqlite import feed as sqlite_feed
 from qaservice.stores.sqlite import reader as sqlite_reader
 
 # The same examples in every run: what passed passes again. New ones: `make test ARGS=--hypothesis-profile=default`.
@@ -23,4 +23,4 @@ def anyio_backend() -> str:
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers and followers of files look every few milliseconds whether something happened, not every second."""
     monkeypatch.setattr(sqlite_reader, "_LOOK_AT_FILE_EVERY", 0.02)
-    monkeypatch.setattr(sqlite_log, "_LOOK_AGAIN_AFTER", 0.02)
+    monkeypatch.setattr(sqlite_feed, "_LOOK_AGAIN_AFTER", 0.02)

@@ -13,7 +13,8 @@ from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from qaservice.stores.mongodb.answers import MongoAnswers
 from qaservice.stores.mongodb.read_model import MongoReadModel
 from qaservice.stores.sqlite.answers import SqliteAnswers
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.feed import SqliteFeed
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.eventstore.ports import AnswerLog
 from services.projection.ports import Answers

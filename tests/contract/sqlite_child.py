@@ -7,7 +7,8 @@ from pathlib import Path
 
 from qaservice.domain.answers import create, update
 from qaservice.domain.recorded import START
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.feed import SqliteFeed
+from qaservice.stores.sqlite.log import SqliteLog
 from tests.given import a_key, appended, created
 
 SECONDS = 1.5

@@ -25,7 +25,8 @@ from qaservice.domain.recorded import Recorded
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from qaservice.stores.eventstoredb.sink import EventStoreDbSink
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.feed import SqliteFeed
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.sink import SqliteSink
 from services.backup import importing
 from services.backup.export import events_up_to, export

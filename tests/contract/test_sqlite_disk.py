@@ -12,8 +12,9 @@ from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableE
 from qaservice.domain.recorded import Appended, Recorded
 from qaservice.stores.sqlite.commit import Command
 from qaservice.stores.sqlite.events import schema
+from qaservice.stores.sqlite.feed import SqliteFeed
 from qaservice.stores.sqlite.file import open_in_memory
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.writer import LoopWriter
 from tests.contract.sqlite_given import (
     after_a_crash,

@@ -16,9 +16,10 @@ from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, Outc
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Batch, Recorded
 from qaservice.stores.sqlite.events import schema
+from qaservice.stores.sqlite.feed import SqliteFeed
 from qaservice.stores.sqlite.file import open_for_writing
 from qaservice.stores.sqlite.handle import Handle
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
 from tests.given import a_key, appended, created, history_of

@@ -17,7 +17,8 @@ from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, UndecodableE
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Appended, Recorded, Undecodable
 from qaservice.stores.sqlite.commit import Command
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.feed import SqliteFeed
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.writer import ThreadWriter
 from tests.contract.sqlite_given import (
     disk_with,

@@ -12,7 +12,8 @@ from qaservice.domain.errors import ReadModelUnavailable
 from qaservice.domain.readmodel import Document, document_of
 from qaservice.domain.recorded import START, Recorded
 from qaservice.stores.sqlite.answers import SqliteAnswers
-from qaservice.stores.sqlite.log import SqliteFeed, SqliteLog
+from qaservice.stores.sqlite.feed import SqliteFeed
+from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.projector import service
 from services.projector.service import Projector

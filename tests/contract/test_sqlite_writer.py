@@ -176,7 +176,9 @@ async def test_readers_do_not_keep_the_write_ahead_log_growing(log: SqliteLog, p
 
 async def test_after_a_failed_commit_the_file_is_opened_anew(path: Path) -> None:
     openings: list[None] = []
-    writer = ThreadWriter(path, lambda: openings.append(None), lambda: None, lambda: None)
+    writer = ThreadWriter(
+        path, opened=lambda: openings.append(None), committed=lambda: None, committed_in_thread=lambda: None
+    )
 
     def submitted(value: str) -> "asyncio.Future[Appended | None]":
         done = asyncio.get_running_loop().create_future()

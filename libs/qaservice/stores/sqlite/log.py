@@ -40,7 +40,12 @@ class SqliteLog:
             self._writer = LoopWriter(connection, self._bell.ring_here)
         else:
             self._reader = Reader(path, LogUnavailable, text=bytes)
-            self._writer = ThreadWriter(path, self._reader.look_again, self._bell.ring_here, self._bell.ring_elsewhere)
+            self._writer = ThreadWriter(
+                path,
+                opened=self._reader.look_again,
+                committed=self._bell.ring_here,
+                committed_in_thread=self._bell.ring_elsewhere,
+            )
 
     async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
         """See AnswerLog.append."""

@@ -27,6 +27,7 @@ class ThreadWriter:
     def __init__(
         self,
         path: Path,
+        *,
         opened: Callable[[], None],
         committed: Callable[[], None],
         committed_in_thread: Callable[[], None],

@@ -11,11 +11,10 @@ from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.recorded import Position
 from qaservice.stores.checkpoint_row import checkpoint_of
 from qaservice.stores.sqlite.checkpoint import CHECKPOINT, CHECKPOINT_COLUMNS, CHECKPOINT_WIDTH
-from qaservice.stores.sqlite.reader import Reader, Row
+from qaservice.stores.sqlite.reader import PAGE_BYTES, Reader, Row
 
 _MOST_CHANGES = 2_000
 _STRETCH = 500  # rows
-_PAGE_BYTES = 1 << 20
 _SNAPSHOT = f"""
 SELECT {CHECKPOINT_COLUMNS}, a.revision, a.position, a.value FROM checkpoint c LEFT JOIN answers a ON a.key = ?
 """
@@ -79,7 +78,7 @@ class SqliteAnswers:
 
 
 def _is_large(answers: Sequence[tuple[str, str]]) -> bool:
-    return sum(len(value) for _, value in answers) > _PAGE_BYTES
+    return sum(len(value) for _, value in answers) > PAGE_BYTES
 
 
 def _same_build(before: Checkpoint | None, row: Row | None) -> Checkpoint | None:

@@ -12,8 +12,9 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from qaservice.stores.sqlite.handle import CLOCK_TICK_NS
+
 _POLL_SECONDS = 0.05
-_CLOCK_TICK_NS = 50_000_000
 
 
 class Bell:
@@ -94,7 +95,7 @@ class Bell:
             if changed != self._folder_time:
                 self._known = dict.fromkeys(os.listdir(folder))
                 # A change within the same tick of the file system's clock would not show: look again next time.
-                self._folder_time = changed if time.time_ns() - changed > _CLOCK_TICK_NS else -1
+                self._folder_time = changed if time.time_ns() - changed > CLOCK_TICK_NS else -1
         except OSError:
             return []
         return list(self._known)

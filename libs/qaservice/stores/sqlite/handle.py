@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 Inode = tuple[int, int]
 
-_CLOCK_TICK_NS = 50_000_000
+CLOCK_TICK_NS = 50_000_000
+"""Changes no further apart than this may bear the same time: file systems' clocks tick, most every few milliseconds."""
+
 _SECONDS_FOR_OTHERS_TO_FINISH = 1
 
 
@@ -56,7 +58,7 @@ class Handle:
             return True  # no name in it was given or taken: one question instead of two
         same = self._found() == self._files
         # A change within the same tick of the file system's clock would not show: ask both next time.
-        self._unchanged = folder if same and time.time_ns() - folder[-1] > _CLOCK_TICK_NS else None
+        self._unchanged = folder if same and time.time_ns() - folder[-1] > CLOCK_TICK_NS else None
         return same
 
     def leave(self, *, writes: bool = False) -> None:

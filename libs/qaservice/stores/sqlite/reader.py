@@ -12,7 +12,8 @@ from qaservice.stores.sqlite.file import in_words, open_for_reading
 from qaservice.stores.sqlite.handle import Handle
 
 _LOOK_AT_FILE_EVERY = 1.0
-_PAGE_BYTES = 1 << 20
+PAGE_BYTES = 1 << 20
+"""A page ends with the row that brings its last column over this."""
 
 Row = Sequence[Any]
 
@@ -96,7 +97,7 @@ def _page(cursor: sqlite3.Cursor, limit: int) -> Page:
     for row in cursor:
         rows.append(row)
         size += len(row[-1] or "")
-        if len(rows) == limit or size > _PAGE_BYTES:
+        if len(rows) == limit or size > PAGE_BYTES:
             cursor.close()  # an open one would keep the write-ahead log from being emptied
             return Page(rows, complete=False)
     return Page(rows, complete=True)

@@ -21,7 +21,7 @@ from qaservice.domain.codec import value_of
 from qaservice.domain.errors import DoesNotFollow, UndecodableEvent
 from qaservice.domain.idempotency import Idempotency
 from qaservice.domain.recent import Recent
-from qaservice.domain.recorded import Recorded
+from qaservice.domain.recorded import START, Recorded
 from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
 from qaservice.stores.eventstoredb.sink import EventStoreDbSink
@@ -226,6 +226,15 @@ async def test_a_file_with_a_gap_is_refused(
     events = list(backup_of(await exported(source)).events())
     with pytest.raises(DoesNotFollow):
         await imported(file_of(events[:10] + events[11:]), target)
+
+
+async def test_a_second_first_event_of_a_key_does_not_follow(target: Store) -> None:
+    john = create(None, a_key(), "john")
+    first, second = (Recorded(john, 0, START, uuid4(), datetime.now(UTC), {}) for _ in range(2))
+    await target.sink.add([first], None)
+    with pytest.raises(DoesNotFollow, match=john.key):
+        await target.sink.add([second], first)
+    assert [event.id for event in await history_of(target.log, john.key)] == [first.id]
 
 
 async def refused(data: bytes, store: Store, words: str) -> None:

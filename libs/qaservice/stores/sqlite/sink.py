@@ -75,12 +75,9 @@ class SqliteSink:
 
 
 def _check_follows(connection: sqlite3.Connection, event: Recorded) -> None:
-    """Raises DoesNotFollow where the revision before the event's is not the last one here. (A second first one meets
-    the table's own rule.)"""
-    if event.revision == 0:
-        return
+    """Raises DoesNotFollow where the revision before the event's is not the last one here."""
     last = connection.execute(_LAST_REVISION, (event.event.key,)).fetchone()[0]
-    if last != event.revision - 1:
+    if last != (event.revision - 1 if event.revision else None):
         raise DoesNotFollow(f"revision {event.revision} of {event.event.key!r} follows {last}")
 
 

@@ -18,7 +18,8 @@ _STRETCH = 500  # rows
 _SNAPSHOT = f"""
 SELECT {CHECKPOINT_COLUMNS}, a.revision, a.position, a.value FROM checkpoint c LEFT JOIN answers a ON a.key = ?
 """
-# Deleted ones are in it, or passing over a million of them would be one step.
+# Deleted answers are read too and left out afterwards: left out by SQL, a million in a row would be one step that
+# nobody can interrupt.
 _LIST_TO_THE_END = "SELECT key, value FROM answers WHERE key >= :first ORDER BY key"
 _LIST = _LIST_TO_THE_END.replace(":first", ":first AND key < :beyond")
 _CHANGED = f"SELECT key FROM answers WHERE position > ? LIMIT {_MOST_CHANGES + 1}"

@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 _READ_PATIENCE = 0.05
 _LARGEST_LOG_KEPT = 16 << 20
-_PAGES_BEFORE_CHECKPOINT = 4000  # as much; four times SQLite's own, since appends of many keys change a page each
+# of 4 KiB: the same 16 MiB; four times SQLite's default, since appends of many keys change a page each
+_PAGES_BEFORE_CHECKPOINT = 4000
 
 _IN_WORDS = {
     "SQLITE_FULL": "the disk is full: free some space",

@@ -8,6 +8,7 @@ from qaservice.runtime.serve import Site, serve
 from qaservice.runtime.settings import Settings
 from qaservice.web.metrics import new_registry
 from services import stores
+from services.folder import ANSWERS, say_if_missing
 from services.projection.api import create_app
 from services.projection.changes import Changes
 
@@ -18,6 +19,7 @@ OFFERS = "GET /answers, GET /answers/{key}, /docs"
 async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     """Serve until a signal. Raises BadSettings, CannotListen."""
     answers = stores.answers(settings, folder)
+    say_if_missing(folder, ANSWERS)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
     changes = Changes(answers)
     app = create_app(answers, changes, limits, new_registry(), logs.request, settings.origins())

@@ -8,6 +8,7 @@ from qaservice.runtime.serve import Part, Site, serve
 from qaservice.runtime.settings import Settings
 from qaservice.web.metrics import events_applied, new_registry
 from services import stores
+from services.folder import EVENTS, say_if_missing
 from services.projector.api import create_app
 from services.projector.service import Projector
 
@@ -22,6 +23,7 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
         stack.push_async_callback(feed.close)
         model = stores.read_model(settings, folder)
         stack.push_async_callback(model.close)
+        say_if_missing(folder, EVENTS)
         registry = new_registry()
         projector = Projector(feed, model, events_applied(registry))
         app = create_app(projector, registry, logs.request, feed if folder else None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from qaservice.domain.errors import LogUnavailable
 from qaservice.runtime.settings import BadSettings, Settings
-from services.folder import ANSWERS, EVENTS, to_read, to_write
+from services.folder import ANSWERS, EVENTS, checked
 
 if TYPE_CHECKING:
     from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
@@ -30,7 +30,7 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
     if folder is not None:
         from qaservice.stores.sqlite.log import SqliteLog
 
-        log = SqliteLog(to_write(folder) / EVENTS, settings.store_timeout)
+        log = SqliteLog(checked(folder) / EVENTS, settings.store_timeout)
         with suppress(LogUnavailable):  # else the first command tries again
             await log.check()  # makes the file now, so that followers find it
         return log
@@ -46,7 +46,7 @@ def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventSt
     if folder is not None:
         from qaservice.stores.sqlite.feed import SqliteFeed
 
-        return SqliteFeed.of_file(to_read(folder) / EVENTS)
+        return SqliteFeed.of_file(checked(folder) / EVENTS)
     uri = settings.eventstore()
     with _eventstoredb(settings):
         from qaservice.stores.eventstoredb.feed import EventStoreDbFeed
@@ -60,7 +60,7 @@ async def event_sink(settings: Settings, folder: Path | None) -> "SqliteSink | E
     if folder is not None:
         from qaservice.stores.sqlite.sink import SqliteSink
 
-        in_file = SqliteSink(to_read(folder) / EVENTS, settings.store_timeout)
+        in_file = SqliteSink(checked(folder) / EVENTS, settings.store_timeout)
         await in_file.open()
         return in_file
     uri = settings.eventstore()
@@ -75,7 +75,7 @@ def read_model(settings: Settings, folder: Path | None) -> "SqliteReadModel | Mo
     if folder is not None:
         from qaservice.stores.sqlite.read_model import SqliteReadModel
 
-        return SqliteReadModel(to_write(folder) / ANSWERS, settings.store_timeout)
+        return SqliteReadModel(checked(folder) / ANSWERS, settings.store_timeout)
     uri = settings.mongodb()
     with _mongodb():
         from qaservice.stores.mongodb.read_model import MongoReadModel
@@ -88,7 +88,7 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
     if folder is not None:
         from qaservice.stores.sqlite.answers import SqliteAnswers
 
-        return SqliteAnswers(to_read(folder) / ANSWERS)
+        return SqliteAnswers(checked(folder) / ANSWERS)
     uri = settings.mongodb()
     with _mongodb():
         from qaservice.stores.mongodb.answers import MongoAnswers

@@ -1,6 +1,5 @@
 """Real processes on real ports, and what tests ask of them."""
 
-import ctypes
 import json
 import os
 import re
@@ -20,7 +19,6 @@ import httpx
 THREE = ("eventstore", "projector", "projection")
 COMMAND = [sys.executable, "-c", "from services.cli import main; main()"]
 START_SECONDS = 20.0
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
 
 T = TypeVar("T")
 
@@ -143,12 +141,6 @@ def machine(folder: Path) -> Iterator[Machine]:
         for process in made.started:
             if process.popen.poll() is None:
                 process.kill()
-
-
-def bound_by_permissions() -> None:
-    """Let root, too, write only where the permissions say so."""
-    if os.geteuid() == 0:
-        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
 
 
 def answering(process: Process, ready: bool) -> Process:

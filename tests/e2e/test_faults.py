@@ -1,5 +1,6 @@
 """A folder, a disk or a file that fails: one clear line, 503, and nothing acknowledged is lost."""
 
+import ctypes
 import os
 import resource
 import shutil
@@ -9,8 +10,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.e2e.processes import THREE, Machine, Process, bound_by_permissions, eventually, reply, request
+from tests.e2e.processes import THREE, Machine, Process, eventually, reply, request
 from tests.e2e.stored import caught_up, events
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
+
+
+def bound_by_permissions() -> None:
+    """Let root, too, write only where the permissions say so."""
+    if os.geteuid() == 0:
+        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
 
 
 def with_a_disk_of(size: int) -> Callable[[], None]:
@@ -35,12 +44,12 @@ def told(process: Process, words: str) -> None:
     assert not any("traceback" in line for line in process.lines)
 
 
-def test_read_only_files_refuse_writes_and_are_read_on(here: Machine) -> None:
+def test_a_read_only_folder_refuses_writes_and_goes_on_reading(here: Machine) -> None:
     writes = here.start("eventstore")
     writes.post("name")
     writes.stop()
-    for path in here.data.glob("events*"):
-        path.chmod(0o444)
+    for path in (*here.data.iterdir(), here.data):
+        path.chmod(0o555)
 
     writes = here.start("eventstore", ready=False, before=bound_by_permissions)
 
@@ -49,6 +58,20 @@ def test_read_only_files_refuse_writes_and_are_read_on(here: Machine) -> None:
     assert writes.get("/answers/name").status_code == 200
     assert "read-only" in writes.get("/health/ready").json()["error"]
     told(writes, "events.sqlite: the file or its folder is read-only: give this user the right to write")
+
+
+def test_a_folder_that_can_not_be_made_is_an_outage_that_heals(here: Machine) -> None:
+    closed = here.folder / "closed"
+    closed.mkdir(0o555)
+
+    data = str(closed / "data")
+    writes = here.start("eventstore", "--sqlite", data, ready=False, before=bound_by_permissions)
+    assert writes.post("name").status_code == 503
+    told(writes, "can't be made")
+
+    closed.chmod(0o755)
+    eventually(lambda: writes.post("name").status_code == 201)
+    assert writes.ready()
 
 
 def test_a_folder_that_went_away_is_an_outage_until_it_is_back(here: Machine) -> None:

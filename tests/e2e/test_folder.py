@@ -3,44 +3,21 @@
 import pytest
 
 from tests.e2e.commands import qaservice, refuses
-from tests.e2e.processes import COMMAND, THREE, Machine, bound_by_permissions, eventually
+from tests.e2e.processes import THREE, Machine, eventually
 
-WRITERS = ("eventstore", "monolith", "projector")
-
-
-def refuses_bound_by_permissions(here: Machine, process: str, folder: str, words: str) -> None:
-    """Assert that it ends with one line that says so, as a user who may not write everywhere."""
-    ended = here.launch([*COMMAND, process, "--sqlite", folder], bound_by_permissions)
-    assert (ended.popen.wait(20), ended.printed) == (2, "")
-    (line,) = ended.log.read_text().splitlines()
-    assert line.startswith(f"qaservice: --sqlite {folder}: ")
-    assert words in line
+SERVICES = ("eventstore", "monolith", "projector", "projection")
 
 
-@pytest.mark.parametrize("process", [*WRITERS, "projection", "export", "import"])
+@pytest.mark.parametrize("process", [*SERVICES, "export", "import"])
 def test_no_folder_at_all_is_not_the_working_directory(here: Machine, process: str) -> None:
     refuses(qaservice(here, process, "--sqlite", "", given=b""), "--sqlite names no folder")
     assert not list(here.folder.iterdir())
 
 
-@pytest.mark.parametrize("process", [*WRITERS, "projection"])
+@pytest.mark.parametrize("process", SERVICES)
 def test_a_file_is_no_folder(here: Machine, process: str) -> None:
     here.data.write_text("not a folder")
     refuses(qaservice(here, process, "--sqlite", "data"), "--sqlite data: that is a file; name a folder")
-
-
-@pytest.mark.parametrize("process", WRITERS)
-def test_a_folder_that_can_not_be_made_ends_who_would_write_there(here: Machine, process: str) -> None:
-    (here.folder / "closed").mkdir(0o555)
-    words = "it can't be made: Permission denied; make it yourself, or name another folder"
-    refuses_bound_by_permissions(here, process, "closed/data", words)
-
-
-@pytest.mark.parametrize("process", WRITERS)
-def test_a_folder_that_can_not_be_written_ends_who_would_write_there(here: Machine, process: str) -> None:
-    here.data.mkdir(0o555)
-    words = "give this user the right to write there, or name another folder"
-    refuses_bound_by_permissions(here, process, "data", words)
 
 
 def test_a_reader_waits_for_a_folder_that_is_not_there_yet_and_makes_none(here: Machine) -> None:

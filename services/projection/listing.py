@@ -19,7 +19,7 @@ from qaservice.web.replies import Reply, token_header
 from qaservice.web.routes import DirectRoute
 from services.projection.changes import Changes
 from services.projection.ports import Answers
-from services.projection.reads import ORDINARY_WAIT, complete
+from services.projection.reads import ORDINARY_WAIT, begun, complete
 
 _ORDINARY_LIMIT, _HIGHEST_LIMIT = 100, 1_000
 
@@ -77,7 +77,8 @@ async def _is_reached(token: Token, answers: Answers, changes: Changes, prefer: 
     a token of another store, ReadModelUnavailable; ReadModelBehind where the client wants nothing older."""
     preferences = parse_prefer(prefer)
     deadline = time.monotonic() + (ORDINARY_WAIT if preferences.wait is None else preferences.wait)
-    while (checkpoint := await answers.checkpoint()) is not None:
+    while True:
+        checkpoint = begun(await answers.checkpoint())
         token.require_store(checkpoint.store)
         if checkpoint.target is None and checkpoint.position >= token.position:
             return True

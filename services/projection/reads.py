@@ -63,11 +63,10 @@ class Reads:
     async def _as_new(self, key: str, token: Token, snapshot: Snapshot, deadline: float) -> tuple[Snapshot, bool]:
         """The first snapshot that holds what the token names, or the last one in time, and whether it is too old."""
         while not _reached(token, snapshot):
-            checkpoint = snapshot.checkpoint
             left = deadline - time.monotonic()
-            if checkpoint is None or left <= 0 or self._changes.closed:
+            if left <= 0 or self._changes.closed:
                 return snapshot, True
-            await self._changes.of_position(token.position, checkpoint, left, key)
+            await self._changes.of_position(token.position, begun(snapshot.checkpoint), left, key)
             snapshot = await self._answers.get(key)
         return snapshot, False
 
@@ -85,9 +84,7 @@ class Reads:
 
 
 def _reached(token: Token, snapshot: Snapshot) -> bool:
-    checkpoint, document = snapshot.checkpoint, snapshot.document
-    if checkpoint is None:
-        return False
+    checkpoint, document = begun(snapshot.checkpoint), snapshot.document
     token.require_store(checkpoint.store)
     if checkpoint.target is not None:
         return False
@@ -100,10 +97,17 @@ def _found(snapshot: Snapshot, stale: bool = False) -> Found:
     return Found(None if document is None or document.value is None else document, checkpoint, stale)
 
 
-def complete(checkpoint: Checkpoint | None) -> Checkpoint:
-    """The checkpoint, if the absence of a document means something. Raises ReadModelUnavailable, ReadModelBehind."""
+def begun(checkpoint: Checkpoint | None) -> Checkpoint:
+    """The checkpoint, if there is one: without, nobody knows which log the read model is of, and no wait has an end
+    in sight. Raises ReadModelUnavailable."""
     if checkpoint is None:
         raise ReadModelUnavailable("the read model is empty: is the projector running?")
+    return checkpoint
+
+
+def complete(checkpoint: Checkpoint | None) -> Checkpoint:
+    """The checkpoint, if the absence of a document means something. Raises ReadModelUnavailable, ReadModelBehind."""
+    checkpoint = begun(checkpoint)
     if checkpoint.target is not None:
         raise ReadModelBehind("the read model is being built")
     return checkpoint

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message
 
 from qaservice.domain.answers import AnswerUpdated
+from qaservice.domain.tokens import Token
 from services.stores import Together
 from tests.api.conftest import Api, build, event_store_service, in_memory, monolith_on_one_port, projection_service
 from tests.given import a_key, appended, created, updated
@@ -131,9 +132,15 @@ async def test_a_read_model_that_can_not_be_read_is_never_not_found() -> None:
     assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (503, MODEL_UNAVAILABLE, "1")
 
 
-async def test_before_the_first_build_the_read_model_is_unavailable() -> None:
+@pytest.mark.parametrize("path", ["/answers/name", "/answers"])
+@pytest.mark.parametrize("prefer", ["", "wait=60", "handling=lenient"])
+@pytest.mark.parametrize("carries_a_token", [False, True])
+async def test_before_the_first_build_the_read_model_is_unavailable(
+    path: str, prefer: str, carries_a_token: bool
+) -> None:
     async with in_memory() as together:
-        answer = await projection_service(together)("GET", "/answers/name")
+        token = {"consistency_token": str(Token(await together.log.store_id(), 1))} if carries_a_token else {}
+        answer = await projection_service(together)("GET", path, prefer=prefer, **token)
 
     assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (503, MODEL_UNAVAILABLE, "1")
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from qaservice.domain.codec import CREATED, DELETED, UPDATED, type_of
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.recorded import Appended
-from qaservice.domain.rules import Limits, check_key, check_value
+from qaservice.domain.rules import Limits, check_key, check_sizes, check_value
 from qaservice.web.app import App
 from qaservice.web.conditions import (
     IdempotencyKey,
@@ -78,7 +78,8 @@ class CommandsApi:
         self, body: NewAnswer, if_none_match: MustNotExist = None, idempotency_key: IdempotencyKey = None
     ) -> Reply:
         """Give a key its first value, or a new first one after a delete."""
-        key, value = check_key(body.key, self._limits), check_value(body.value, self._limits)
+        check_sizes(body.key, body.value, self._limits)
+        key, value = check_key(body.key), check_value(body.value)
         must_not_exist = if_none_match is not None and parse_entity_tags("If-None-Match", if_none_match).any
         terms = Terms(must_not_exist=must_not_exist, retry=retry_of(idempotency_key, value))
         location: Header = (b"location", path_of(key).encode())
@@ -86,12 +87,14 @@ class CommandsApi:
 
     async def update(self, body: NewAnswer, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None) -> Reply:
         """Replace the value of an answer; the same value again is recorded too."""
-        return await self._update(check_key(body.key, self._limits), body.value, if_match, idempotency_key)
+        check_sizes(body.key, body.value, self._limits)
+        return await self._update(check_key(body.key), body.value, if_match, idempotency_key)
 
     async def update_at_path(
         self, key: str, body: NewValue, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
     ) -> Reply:
         """Replace the value of an answer; the same value again is recorded too."""
+        check_sizes(body.key, body.value, self._limits)
         name = key_of_segment(key, self._limits)
         if "key" in body.model_fields_set and body.key != name:
             raise InputNotValid("key differs from the one in the path")
@@ -104,7 +107,7 @@ class CommandsApi:
         return self._done(200, await self._commands.delete(name, terms))
 
     async def _update(self, key: str, value: str, if_match: str | None, idempotency_key: str | None) -> Reply:
-        check_value(value, self._limits)
+        check_value(value)
         terms = Terms(revisions_of(if_match), retry=retry_of(idempotency_key, value))
         return self._done(200, await self._commands.update(key, value, terms))
 

@@ -100,6 +100,33 @@ async def test_a_value_of_one_byte_more_is_too_large(writes: Api, request_line: 
     assert answer.json() == {"error": "Input not valid: value is longer than 524288 bytes"}
 
 
+LARGE = '"' + "x" * (MAX_VALUE + 1) + '"'
+TOO_LARGE_BESIDES = {
+    "a value, an empty key": ("", LARGE),
+    "a value, a key with a control character": ("a\\u0000", LARGE),
+    "a value, a key that is a dot segment": ("..", LARGE),
+    "a key, a value of nothing": ("x" * (MAX_KEY + 1), '""'),
+    "a key with a control character": ("\\u0000" + "x" * MAX_KEY, '"john"'),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), TOO_LARGE_BESIDES.values(), ids=TOO_LARGE_BESIDES.keys())
+@pytest.mark.parametrize("request_line", ["POST /answers", "PATCH /answers", "PATCH /answers/other"])
+async def test_what_is_too_large_is_told_before_what_is_not_valid(
+    writes: Api, request_line: str, key: str, value: str
+) -> None:
+    method, path = request_line.split()
+
+    answer = await writes(method, path, f'{{"key":"{key}","value":{value}}}'.encode(), if_match="nonsense")
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("segment", ["..", "%00", "x" * (MAX_KEY + 1)])
+async def test_a_value_too_large_is_told_before_a_segment_that_names_no_key(writes: Api, segment: str) -> None:
+    assert (await writes("PATCH", f"/answers/{segment}", f'{{"value":{LARGE}}}'.encode())).status_code == 413
+
+
 anything = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)
 keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from qaservice.domain.errors import InputNotValid, TooLarge
 
 _JSON_SHORT_ESCAPES = frozenset('"\\\b\f\n\r\t')
-_LONGEST_ESCAPE = 6
+_LONGEST_ESCAPE, _LONGEST_CHARACTER = 6, 4  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,24 @@ class Limits:
     value_bytes: int = 512 * 1024
 
 
-def check_key(key: str, limits: Limits) -> str:
-    """`key` if it may name an answer: not empty, no control character (Unicode Cc), no lone surrogate, not a path's
-    dot segment (RFC 3986 section 3.3), not too long. It is not normalised: NFC and NFD are two keys.
+def check_sizes(key: str, value: str, limits: Limits) -> None:
+    """Asked before any other rule, so that what is too large is told as that, whatever else is wrong with it.
 
-    Raises InputNotValid, TooLarge.
+    Raises TooLarge.
     """
-    if _utf8_size("key", key) > limits.key_bytes:
+    if len(key) * _LONGEST_CHARACTER > limits.key_bytes and _utf8_size(key) > limits.key_bytes:
         raise TooLarge(f"key is longer than {limits.key_bytes} bytes")
+    if len(value) * _LONGEST_ESCAPE > limits.value_bytes and _utf8_size(value) + _escapes(value) > limits.value_bytes:
+        raise TooLarge(f"value is longer than {limits.value_bytes} bytes")
+
+
+def check_key(key: str) -> str:
+    """`key` if it may name an answer: not empty, no control character (Unicode Cc), no lone surrogate, not a path's
+    dot segment (RFC 3986 section 3.3). It is not normalised: NFC and NFD are two keys. Its size is for `check_sizes`.
+
+    Raises InputNotValid.
+    """
+    _check_text("key", key)
     if not key.isprintable() and any(unicodedata.category(character) == "Cc" for character in key):
         raise InputNotValid("key has a control character")
     if key in (".", ".."):
@@ -32,24 +42,30 @@ def check_key(key: str, limits: Limits) -> str:
     return key
 
 
-def check_value(value: str, limits: Limits) -> str:
-    """`value` if an answer may have it: any text but the empty one, without lone surrogates, not too long.
+def check_value(value: str) -> str:
+    """`value` if an answer may have it: any text but the empty one, without lone surrogates. Its size is for
+    `check_sizes`.
 
-    Raises InputNotValid, TooLarge.
+    Raises InputNotValid.
     """
-    size = _utf8_size("value", value)
-    if size * _LONGEST_ESCAPE > limits.value_bytes and size + _escapes(value) > limits.value_bytes:
-        raise TooLarge(f"value is longer than {limits.value_bytes} bytes")
+    _check_text("value", value)
     return value
 
 
-def _utf8_size(name: str, text: str) -> int:
+def _check_text(name: str, text: str) -> None:
     if not text:
         raise InputNotValid(f"{name} is empty")
+    if text.isascii():  # which Python knows without looking: ordinary texts are not encoded for this
+        return
     try:
-        return len(text.encode())
+        text.encode()
     except UnicodeEncodeError:
         raise InputNotValid(f"{name} has a lone surrogate") from None
+
+
+def _utf8_size(text: str) -> int:
+    """Lone surrogates count as the three bytes that they would be: whether they may be there is another rule."""
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _escapes(text: str) -> int:

@@ -4,17 +4,19 @@ import re
 from urllib.parse import quote, unquote_to_bytes
 
 from qaservice.domain.errors import InputNotValid, TooLarge
-from qaservice.domain.rules import Limits, check_key
+from qaservice.domain.rules import Limits, check_key, check_sizes
 
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def key_of_segment(segment: str, limits: Limits) -> str:
     """The key that a raw path segment names. Raises InputNotValid, also for one that is too long."""
+    key = _unquoted(segment)
     try:
-        return check_key(_unquoted(segment), limits)
+        check_sizes(key, "", limits)
     except TooLarge as error:
         raise InputNotValid(str(error)) from None
+    return check_key(key)
 
 
 def path_of(key: str) -> str:

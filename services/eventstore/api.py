@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from qaservice.domain.codec import CREATED, DELETED, UPDATED, type_of
 from qaservice.domain.errors import InputNotValid
@@ -54,8 +54,10 @@ class NewAnswer(BaseModel):
 class NewValue(BaseModel):
     """A value; a key may be given again and must then be the path's."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"value": "jane"}]})
+
     value: str = Field(examples=["jane"])
-    key: str = ""
+    key: str = Field(default_factory=str)  # a default would be in the documentation, whose page would send it
 
 
 class Done(BaseModel):

@@ -1,12 +1,15 @@
 """The documentation: every route with its statuses, bodies and the one error shape; readable without the internet."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from services.stores import Together
 from tests.api.conftest import Api
+from tests.given import a_key, created
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +96,17 @@ async def test_the_examples_of_requests_are_what_the_service_takes(writes: Api) 
     new = {name: field["examples"][0] for name, field in schemas["NewAnswer"]["properties"].items()}
 
     assert (await writes("POST", "/answers", str(new).replace("'", '"').encode())).status_code == 201
+
+
+async def test_the_page_offers_a_value_alone_where_the_path_has_the_key(together: Together, writes: Api) -> None:
+    key = a_key()
+    await created(together.log, key)
+    schema = (await writes("GET", "/openapi.json")).json()["components"]["schemas"]["NewValue"]
+
+    (offered,) = schema["examples"]
+
+    assert (await writes("PATCH", f"/answers/{key}", json.dumps(offered).encode())).status_code == 200
+    assert "default" not in str(schema)
 
 
 @pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])

@@ -15,7 +15,7 @@ from qaservice.domain.cursor import Cursor, parse_cursor
 from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
 from qaservice.domain.rules import Limits
-from qaservice.web.documentation import Responses, error_replies
+from qaservice.web.documentation import Responses, error_replies, error_reply
 from qaservice.web.paths import key_of_segment
 from qaservice.web.routes import DirectRoute
 from qaservice.web.sse import HEARTBEAT, RETRY, EventStream, event_frame, place_frame
@@ -59,7 +59,7 @@ def watch_routes(hub: Hub, limits: Limits) -> list[APIRoute]:
         """Every change of all answers, or of those whose keys begin alike, in the order of the log."""
         return await watch(Wanted(prefix, is_prefix=True), last_event_id, from_)
 
-    documented = _STREAM | error_replies(400, 503, unavailable="Too many watchers")
+    documented = _STREAM | error_replies(400) | error_reply(503, "Too many watchers", why="As many watch as may")
 
     def route(path: str, handler: Callable[..., Awaitable[EventStream]]) -> APIRoute:
         more: dict[str, Any] = {"response_class": Response, "responses": documented, "tags": ["answers"]}

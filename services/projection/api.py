@@ -11,7 +11,7 @@ from qaservice.domain.rules import Limits
 from qaservice.domain.tokens import Token
 from qaservice.web.app import App
 from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, STALE, TOKEN, error_replies, replies
+from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, STALE, TOKEN, error_replies, error_reply, replies
 from qaservice.web.edge import RequestLog
 from qaservice.web.errors import Failed
 from qaservice.web.etags import EntityTags, parse_entity_tags
@@ -78,7 +78,7 @@ def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]
         return Reply(200, answer_json(name, document.value), headers)
 
     documented = replies(200, Answer, ANSWER, ETAG, TOKEN, STALE) | NOT_MODIFIED
-    documented |= error_replies(400, 404, 503, unavailable="Read model unavailable")
+    documented |= error_replies(400, 404) | error_reply(503, "Read model unavailable")
     one = DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])
     return [one, list_route(answers, changes)]
 

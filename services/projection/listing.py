@@ -12,7 +12,7 @@ from qaservice.domain.errors import ReadModelBehind
 from qaservice.domain.listing import KeyRange
 from qaservice.domain.tokens import Token
 from qaservice.web.conditions import ConsistencyToken, Prefer, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, LINK, STALE, TOKEN, error_replies, replies
+from qaservice.web.documentation import ANSWER, LINK, STALE, TOKEN, error_replies, error_reply, replies
 from qaservice.web.parameters import next_page, whole_number
 from qaservice.web.preferences import parse_prefer
 from qaservice.web.replies import Reply, token_header
@@ -68,7 +68,7 @@ def list_route(answers: Answers, changes: Changes) -> APIRoute:
         return Reply(200, answers_json(page.answers), headers)
 
     documented = replies(200, list[Answer], [ANSWER], LINK, TOKEN, STALE)
-    documented |= error_replies(400, 503, unavailable="Read model unavailable")
+    documented |= error_replies(400) | error_reply(503, "Read model unavailable")
     return DirectRoute("GET", "/answers", list_answers, responses=documented, tags=["answers"])
 
 

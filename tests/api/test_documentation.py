@@ -90,6 +90,21 @@ async def test_every_success_has_a_schema_and_an_example(sides: dict[str, Api], 
         assert operation["description"], (path, method)
 
 
+@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
+async def test_every_503_says_when_to_come_again(sides: dict[str, Api], side: str) -> None:
+    document = (await sides[side]("GET", "/openapi.json")).json()
+
+    unavailable = [each["responses"]["503"] for _, _, each in operations(document) if "503" in each["responses"]]
+    assert unavailable
+    assert all("Retry-After" in reply["headers"] for reply in unavailable)
+
+
+async def test_a_loop_that_stands_still_is_no_trouble_of_a_store(follower: Api) -> None:
+    document = (await follower("GET", "/openapi.json")).json()
+
+    assert "store" not in document["paths"]["/health/live"]["get"]["responses"]["503"]["description"]
+
+
 async def test_the_examples_of_requests_are_what_the_service_takes(writes: Api) -> None:
     schemas = (await writes("GET", "/openapi.json")).json()["components"]["schemas"]
 

@@ -6,9 +6,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from qaservice.domain.readmodel import Document
+from qaservice.web.app import App
+from qaservice.web.health import health
+from qaservice.web.metrics import new_registry
 from services.stores import Together
 from tests.api.conftest import (
     Api,
+    Line,
     build,
     event_store_service,
     in_memory,
@@ -91,6 +95,20 @@ async def test_a_projector_that_does_not_follow_is_live_and_not_ready(follower: 
 
     assert (live.status_code, live.content) == (200, b'{"status":"live"}')
     assert (ready.status_code, ready.json()) == (503, {"error": "starting"})
+
+
+async def test_a_process_whose_loop_stands_still_is_not_live_and_says_when_to_ask_again() -> None:
+    async def ready() -> None:
+        """It says so all the time."""
+
+    lines: list[Line] = []
+    registry = new_registry()
+    api = Api(App("one", health(ready, registry, live=lambda: False), registry, lines.append), lines)
+
+    live = await api("GET", "/health/live")
+
+    assert (live.status_code, live.headers["retry-after"]) == (503, "1")
+    assert live.json() == {"error": "The process's loop stands still"}
 
 
 async def test_an_outage_of_its_store_leaves_a_process_live() -> None:

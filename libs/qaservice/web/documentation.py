@@ -52,7 +52,7 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
     412: ("The answer is not as the condition wants it", "Revision does not match", ETAG),
     413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes", {}),
     422: ("The key stands for another command", "Idempotency-Key was used with another value", {}),
-    503: ("A store can't answer now; `Retry-After` says when to try again", "Event store unavailable", RETRY_AFTER),
+    503: ("A store can't answer now", "Event store unavailable", RETRY_AFTER),
 }
 _ANY_OTHER: tuple[str, str, dict[str, Any]] = ("Any other error", "Internal server error", {})
 
@@ -65,14 +65,22 @@ def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) 
     return {status: documented}
 
 
-def error_replies(*statuses: int, unavailable: str = "Event store unavailable") -> Responses:
+def error_replies(*statuses: int) -> Responses:
     """The errors of a route, all of one shape; also any that it does not name, or the framework would document its
-    own. `unavailable` is the text of a 503."""
-    documented: Responses = {}
+    own."""
+    every: Responses = {"default": _error(*_ANY_OTHER)}
     for status in statuses:
-        description, text, headers = _ERRORS[status]
-        documented[status] = _error(description, unavailable if status == 503 else text, headers)
-    return documented | {"default": _error(*_ANY_OTHER)}
+        every |= error_reply(status)
+    return every
+
+
+def error_reply(status: int, text: str | None = None, *headers: dict[str, Any], why: str | None = None) -> Responses:
+    """One error: with a text of its own, with more headers, or for a reason of its own, where a route has them."""
+    usual_why, usual_text, usual_headers = _ERRORS[status]
+    every = usual_headers.copy()
+    for header in headers:
+        every |= header
+    return {status: _error(why or usual_why, text or usual_text, every)}
 
 
 def _error(description: str, text: str, headers: dict[str, Any]) -> dict[str, Any]:

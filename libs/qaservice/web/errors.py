@@ -45,7 +45,7 @@ _RETRY_AFTER: Header = (b"retry-after", b"1")
 
 @dataclass(slots=True)
 class ErrorReply:
-    """The one error shape, or RFC 9457's where the client accepts it."""
+    """The one error shape, or RFC 9457's where the client accepts it. Every 503 says when to come again."""
 
     status: int
     text: str
@@ -60,7 +60,10 @@ class ErrorReply:
             body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.text} | body
             content_type = PROBLEM
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        await Reply(self.status, text, self.headers, content_type)(scope, receive, send)
+        headers = self.headers
+        if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = (*headers, _RETRY_AFTER)
+        await Reply(self.status, text, headers, content_type)(scope, receive, send)
 
 
 class Failed(Exception):
@@ -82,8 +85,6 @@ def reply_to(error: Exception) -> ErrorReply:
         return reply
     status, text = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), _UNEXPECTED)
     headers: list[Header] = []
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(_RETRY_AFTER)
     if isinstance(error, errors.KeyExists | errors.RevisionDiffers) and error.revision is not None:
         headers.append(etag(error.revision))
     return ErrorReply(status, text.format(_words(error)), headers)

@@ -9,13 +9,15 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from qaservice.domain.errors import QaserviceError, Unavailable
-from qaservice.web.documentation import Responses, error_replies, replies
+from qaservice.web.documentation import Responses, error_replies, error_reply, replies
 from qaservice.web.errors import ErrorReply
 from qaservice.web.metrics import exposition
 from qaservice.web.replies import Reply
 from qaservice.web.routes import DirectRoute
 
 Check = Callable[[], Awaitable[None]]
+
+_STANDS_STILL = "The process's loop stands still"
 
 
 class Pong(BaseModel):
@@ -53,7 +55,7 @@ def health(
 
     async def get_live() -> Reply | ErrorReply:
         """Whether the process's loop still turns; restart it if not. An outage of a store does not show here."""
-        return Reply(200, '{"status":"live"}') if live() else ErrorReply(503, "The process's loop stands still")
+        return Reply(200, '{"status":"live"}') if live() else ErrorReply(503, _STANDS_STILL)
 
     async def get_ready() -> Reply | ErrorReply:
         """Whether requests can be answered now."""
@@ -61,7 +63,7 @@ def health(
             await ready()
         except QaserviceError as error:
             why = str(error) if type(error) is Unavailable else f"{type(error).__name__}: {error}"
-            return ErrorReply(503, why, [(b"retry-after", b"1")])
+            return ErrorReply(503, why)
         return Reply(200, '{"status":"ready"}')
 
     async def get_metrics() -> Reply:
@@ -73,14 +75,14 @@ def health(
     example = 'qaservice_appends_total{type="AnswerCreatedEvent"} 1.0'
     text: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": example}}}}
     return [
-        _route("/health/live", get_live, "Live", _status("live", "The process's loop stands still")),
-        _route("/health/ready", get_ready, "Ready", _status("ready", "LogUnavailable: the disk is full")),
+        _route("/health/live", get_live, "Live", _status("live", _STANDS_STILL, "Restart it")),
+        _route("/health/ready", get_ready, "Ready", _status("ready", "LogUnavailable: the disk is full", "Not now")),
         _route("/metrics", get_metrics, "Metrics", text, response_class=Response),
     ]
 
 
-def _status(good: str, bad: str) -> Responses:
-    return replies(200, Status, {"status": good}) | error_replies(503, unavailable=bad)
+def _status(good: str, bad: str, why: str) -> Responses:
+    return replies(200, Status, {"status": good}) | error_reply(503, bad, why=why)
 
 
 def _route(

@@ -135,7 +135,10 @@ async def test_a_read_that_cannot_be_new_enough_is_a_503_or_says_that_it_is_stal
     assert (missing.status_code, missing.headers["stale"]) == (404, "true")
 
 
-@pytest.mark.parametrize("accept", ["application/problem+json", "text/html, Application/Problem+JSON;q=0.5"])
+@pytest.mark.parametrize(
+    "accept",
+    ["application/problem+json", "text/html, Application/Problem+JSON;q=0.5", "application/problem+json;q=0.01"],
+)
 async def test_who_accepts_problem_details_gets_them(writes: Api, accept: str) -> None:
     key = a_key()
     reply = await writes("GET", f"/answers/{key}", accept=accept)
@@ -143,7 +146,21 @@ async def test_who_accepts_problem_details_gets_them(writes: Api, accept: str) -
     assert reply.content == (
         b'{"type":"about:blank","title":"Not Found","status":404,"detail":"Key not found","error":"Key not found"}'
     )
-    assert (await writes("GET", f"/answers/{key}", accept="application/json")).content == b'{"error":"Key not found"}'
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "application/*",
+        "application/problem+json;q=0",
+        "text/html, application/problem+json; charset=utf-8 ; Q=0.000",
+    ],
+)
+async def test_who_does_not_want_problem_details_gets_none(writes: Api, accept: str) -> None:
+    reply = await writes("GET", f"/answers/{a_key()}", accept=accept)
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.content == b'{"error":"Key not found"}'
 
 
 async def test_a_read_from_the_log_itself_only_checks_a_token(together: Together, one_port: Api) -> None:

@@ -1,6 +1,7 @@
 """Errors as replies: the one table from exceptions to status and body."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -41,6 +42,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
 _UNEXPECTED = (500, "Internal server error")
 PROBLEM: Header = (b"content-type", b"application/problem+json")
 _RETRY_AFTER: Header = (b"retry-after", b"1")
+_WORTHLESS = re.compile(rb"q=0(?:\.0{0,3})?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -107,7 +109,13 @@ def _framework_reply(error: HTTPException) -> ErrorReply:
 
 def _accepts_problem(scope: Scope) -> bool:
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    return any(kind.partition(b";")[0].strip().lower() == PROBLEM[1] for kind in accepted.split(b","))
+    return any(_names_problem(*kind.split(b";")) for kind in accepted.split(b","))
+
+
+def _names_problem(kind: bytes, *parameters: bytes) -> bool:
+    """Whether it is the type of problems, and not only to say that it is not wanted (RFC 9110 section 12.4.2)."""
+    unwanted = any(_WORTHLESS.fullmatch(parameter.strip()) for parameter in parameters)
+    return kind.strip().lower() == PROBLEM[1] and not unwanted
 
 
 def _words(error: Exception) -> str:

@@ -44,7 +44,11 @@ class Api:
         path, _, query = target.partition("?")
 
         async def as_given(scope: Scope, receive: Receive, send: Send) -> None:
-            await self.app({**scope, "raw_path": path.encode(), "query_string": query.encode()}, receive, send)
+            await self.app(
+                {**scope, "raw_path": path.encode(errors="surrogateescape"), "query_string": query.encode()},
+                receive,
+                send,
+            )
 
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(as_given), base_url="http://test") as client:

@@ -19,6 +19,7 @@ from qaservice.domain.errors import QaserviceError, Unavailable
 from qaservice.web.body import BodyTooLarge
 from qaservice.web.errors import ErrorReply, Failed, allowed_methods, reply_to
 from qaservice.web.metrics import RequestMetrics
+from qaservice.web.paths import checked_path
 
 RequestLog = Callable[[dict[str, Any]], None]
 
@@ -48,7 +49,6 @@ class Edge:
         method = scope["method"]
         if method == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        scope["path"] = scope["raw_path"].decode()  # routed as it came: an encoded slash is not a separator
         request_id = self._request_id(scope)
         status = 0
 
@@ -61,6 +61,7 @@ class Edge:
 
         failure: Exception | None = None
         try:
+            scope["path"] = checked_path(scope["raw_path"])  # routed as it came: an encoded slash is not a separator
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = _CLIENT_CLOSED_REQUEST

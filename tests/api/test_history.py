@@ -118,6 +118,7 @@ async def test_an_answer_is_read_as_it_was_at_a_moment(api: Api, together: Toget
     assert reply.headers["etag"] == f'"{expected.revision}"'
     assert seen(await api("GET", f"{path(key)}?at=9999-12-31T23:59:59Z")) == (200, "6", '"6"')
     assert seen(await api("GET", f"{path(key)}?at=1999-12-31t23:59:59.123456789z")) == (404, "Key not found", None)
+    assert seen(await api("GET", f"{path(key)}?at=2016-12-31T23:59:60.1234567890Z")) == (404, "Key not found", None)
 
 
 async def test_the_time_in_a_history_is_one_to_ask_for(api: Api, key: str) -> None:

@@ -1,21 +1,25 @@
 """Moments as text, after RFC 3339."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 # Section 5.6. `fromisoformat` alone takes weeks, dates without a time, and times without a zone too.
 _MOMENT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|(60))(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 
 
 def parse_time(text: str) -> datetime:
-    """The moment in UTC. Digits beyond microseconds are cut off, leap seconds unknown. Raises ValueError for anything
-    but a date with a time and a zone."""
-    if not _MOMENT.fullmatch(text):
+    """The moment in UTC. Digits beyond microseconds are cut off. A leap second is the second after it, as on clocks
+    that know of none. Raises ValueError for anything but a date with a time and a zone."""
+    form = _MOMENT.fullmatch(text)
+    if form is None:
         raise ValueError(f"{text!r} is not a time with a zone, such as 2026-01-31T12:00:00Z")
     try:
+        if form[1]:
+            before = f"{text[: form.start(1)]}59{text[form.end(1) :]}"
+            return datetime.fromisoformat(before.upper()).astimezone(UTC) + timedelta(seconds=1)
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{text!r} is beyond the years 1 to 9999") from None

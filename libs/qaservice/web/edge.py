@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qaservice.domain.errors import QaserviceError, Unavailable
 from qaservice.web.body import BodyTooLarge
-from qaservice.web.errors import ErrorReply, Failed, allowed_methods, reply_to
+from qaservice.web.errors import ErrorReply, Failed, reply_to
 from qaservice.web.metrics import RequestMetrics
 from qaservice.web.paths import checked_path
+from qaservice.web.routes import allowed_methods
 
 RequestLog = Callable[[dict[str, Any]], None]
 

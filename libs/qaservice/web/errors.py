@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from qaservice.domain import errors
@@ -90,15 +89,6 @@ def reply_to(error: Exception) -> ErrorReply:
     if isinstance(error, errors.KeyExists | errors.RevisionDiffers) and error.revision is not None:
         headers.append(etag(error.revision))
     return ErrorReply(status, text.format(_words(error)), headers)
-
-
-def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
-    """The methods of all routes that match the path: RFC 9110 section 15.5.6 wants them all in `Allow`."""
-    methods: set[str] = set()
-    for route in routes:
-        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return methods | ({"HEAD"} if "GET" in methods else set())
 
 
 def _framework_reply(error: HTTPException) -> ErrorReply:

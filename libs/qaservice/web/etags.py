@@ -18,10 +18,6 @@ class EntityTags:
     strong: frozenset[str] = frozenset()
     weak: frozenset[str] = frozenset()
 
-    def strongly_match(self, tag: str) -> bool:
-        """Whether a strong tag is one of these, by the strong comparison: a weak one never is."""
-        return self.any or tag in self.strong
-
     def weakly_match(self, tag: str) -> bool:
         """Whether a tag is one of these, weak or strong."""
         return self.any or tag in self.strong or tag in self.weak

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qaservice.domain.errors import InputNotValid
@@ -49,6 +50,15 @@ class DirectRoute(APIRoute):
             arguments["body"] = parse_body(self._model, await read_body(scope, receive, self._max_body))
         reply = await self._handler(**arguments)
         await reply(scope, receive, send)
+
+
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
+    """The methods of all routes that match the path: RFC 9110 section 15.5.6 wants them all in `Allow`."""
+    methods: set[str] = set()
+    for route in routes:
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods | ({"HEAD"} if "GET" in methods else set())
 
 
 def _add_headers(arguments: dict[str, Any], headers: Iterable[tuple[bytes, bytes]], names: dict[bytes, str]) -> None:

@@ -21,9 +21,16 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     """Serve until a signal. Raises BadSettings, CannotListen."""
     log, feed = await stores.log_and_feed(settings, folder)
     hub = Hub(log, feed, most=settings.max_watchers, heartbeat=settings.watch_heartbeat)
-    limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
-    written = (log, limits, settings.max_body_bytes, id_maker(), hub)
-    app = create_app(*written, new_registry(), logs.request, settings.origins())
+    app = create_app(
+        log=log,
+        limits=Limits(settings.max_key_bytes, settings.max_value_bytes),
+        max_body=settings.max_body_bytes,
+        new_id=id_maker(),
+        hub=hub,
+        registry=new_registry(),
+        request_log=logs.request,
+        origins=settings.origins(),
+    )
     async with AsyncExitStack() as stack:
         for used in (log, feed, hub):
             stack.push_async_callback(used.close)

@@ -36,7 +36,6 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
     projector = Projector(feed, model, applied)
     limits = Limits(settings.max_key_bytes, settings.max_value_bytes)
     hub = Hub(log, feed, most=settings.max_watchers, heartbeat=settings.watch_heartbeat)
-    written = (log, limits, settings.max_body_bytes, id_maker(), hub)
     origins = settings.origins()
 
     def ending() -> None:
@@ -45,14 +44,41 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
 
     def sites() -> Iterator[Site]:
         if settings.ip_port is not None:
-            app = create_app(*written, answers, changes, registry, logs.request, origins)
+            app = create_app(
+                log=log,
+                limits=limits,
+                max_body=settings.max_body_bytes,
+                new_id=id_maker(),
+                hub=hub,
+                answers=answers,
+                changes=changes,
+                registry=registry,
+                request_log=logs.request,
+                origins=origins,
+            )
             offers = f"{writes.OFFERS}, GET /answers, /projection/ping"
             yield Site(app, settings.listen(writes.PORT), offers, ending)
             return
-        app = eventstore.create_app(*written, new_registry(), logs.request, origins)
-        yield Site(app, ("0.0.0.0", writes.PORT), writes.OFFERS, hub.end)
-        app = projection.create_app(answers, changes, limits, registry, logs.request, origins)
-        yield Site(app, ("0.0.0.0", reads.PORT), reads.OFFERS, changes.close)
+        app = eventstore.create_app(
+            log=log,
+            limits=limits,
+            max_body=settings.max_body_bytes,
+            new_id=id_maker(),
+            hub=hub,
+            registry=new_registry(),
+            request_log=logs.request,
+            origins=origins,
+        )
+        yield Site(app, settings.listen(writes.PORT), writes.OFFERS, hub.end)
+        app = projection.create_app(
+            answers=answers,
+            changes=changes,
+            limits=limits,
+            registry=registry,
+            request_log=logs.request,
+            origins=origins,
+        )
+        yield Site(app, settings.listen(reads.PORT), reads.OFFERS, changes.close)
 
     async with AsyncExitStack() as stack:
         for store in together:

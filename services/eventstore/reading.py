@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from qaservice.domain.codec import answer_json, value_of
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.recorded import Recorded
 from qaservice.domain.rules import Limits
 from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, error_replies, replies
+from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, Answer, error_replies, replies
 from qaservice.web.etags import parse_entity_tags
 from qaservice.web.parameters import moment, whole_number
 from qaservice.web.paths import key_of_segment
@@ -31,13 +31,6 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
     Query(description="The answer as it was at this moment, by the recorded times (RFC 3339, with its zone)"),
 ]
-
-
-class Answer(BaseModel):
-    """A key and its value."""
-
-    key: str
-    value: str
 
 
 def read_route(log: AnswerLog, limits: Limits) -> APIRoute:

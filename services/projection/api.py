@@ -11,7 +11,17 @@ from qaservice.domain.rules import Limits
 from qaservice.domain.tokens import Token
 from qaservice.web.app import App
 from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, STALE, TOKEN, error_replies, error_reply, replies
+from qaservice.web.documentation import (
+    ANSWER,
+    ETAG,
+    NOT_MODIFIED,
+    STALE,
+    TOKEN,
+    Answer,
+    error_replies,
+    error_reply,
+    replies,
+)
 from qaservice.web.edge import RequestLog
 from qaservice.web.errors import Failed
 from qaservice.web.etags import EntityTags, parse_entity_tags
@@ -23,7 +33,7 @@ from qaservice.web.replies import Reply, etag, token_header
 from qaservice.web.routes import DirectRoute
 from services.projection.changes import Changes
 from services.projection.lag import Lag
-from services.projection.listing import Answer, list_route
+from services.projection.listing import list_route
 from services.projection.ports import Answers
 from services.projection.reads import NOTHING_SPECIAL, Reads, Wish, complete
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import Query
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from qaservice.domain.codec import answers_json
 from qaservice.domain.errors import ReadModelBehind
 from qaservice.domain.listing import KeyRange
 from qaservice.domain.tokens import Token
 from qaservice.web.conditions import ConsistencyToken, Prefer, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, LINK, STALE, TOKEN, error_replies, error_reply, replies
+from qaservice.web.documentation import ANSWER, LINK, STALE, TOKEN, Answer, error_replies, error_reply, replies
 from qaservice.web.parameters import next_page, whole_number
 from qaservice.web.preferences import parse_prefer
 from qaservice.web.replies import Reply, token_header
@@ -30,13 +30,6 @@ Limit = Annotated[
     Query(description="The most answers of a page"),
 ]
 After = Annotated[str | None, Query(description="Only keys behind this one, in the order of bytes")]
-
-
-class Answer(BaseModel):
-    """A key and its value."""
-
-    key: str
-    value: str
 
 
 def list_route(answers: Answers, changes: Changes) -> APIRoute:

@@ -2,9 +2,19 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from qaservice.web.errors import ErrorBody
 
 Responses = dict[int | str, dict[str, Any]]
+
+
+class Answer(BaseModel):
+    """A key and its value."""
+
+    key: str
+    value: str
+
 
 ANSWER = {"key": "name", "value": "john"}
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from hashlib import sha256
 
-from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import START, Position, Recorded, Undecodable
 from services.backup.lines import Seal, line_of
 from services.backup.ports import EventFeed
@@ -47,5 +46,5 @@ async def events_up_to(feed: EventFeed, end: Position) -> AsyncGenerator[Sequenc
 
 def _readable(event: Recorded | Undecodable) -> Recorded:
     if isinstance(event, Undecodable):
-        raise UndecodableEvent(f"the event at position {event.position} of {event.key!r} can't be read: {event.reason}")
+        raise event.error()
     return event

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from qaservice.domain.codec import CREATED, answer_json, type_of, value_of
 from qaservice.domain.cursor import Cursor, parse_cursor
-from qaservice.domain.errors import UndecodableEvent
 from qaservice.domain.recorded import Recorded, Undecodable
 from qaservice.domain.rules import Limits
 from qaservice.web.documentation import Responses, error_replies, error_reply
@@ -99,7 +98,9 @@ async def _frames(watch: Watch) -> AsyncGenerator[bytes, None]:
             yield b"".join([_frame(change, store) for change in readable])
             told = readable[-1].position
         if len(readable) < len(changes):
-            raise _undecodable(changes[len(readable)])
+            unreadable = changes[len(readable)].event
+            assert isinstance(unreadable, Undecodable)
+            raise unreadable.error()
 
 
 def _frame(change: Change, store: UUID) -> bytes:
@@ -114,8 +115,3 @@ def _frame(change: Change, store: UUID) -> bytes:
 
 def _is_readable(change: Change) -> bool:
     return isinstance(change.event, Recorded)
-
-
-def _undecodable(change: Change) -> UndecodableEvent:
-    assert isinstance(change.event, Undecodable)
-    return UndecodableEvent(f"position {change.position}, key {change.key!r}: {change.event.reason}")

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from qaservice.domain.errors import QaserviceError, UndecodableEvent
+from qaservice.domain.errors import QaserviceError
 from qaservice.domain.readmodel import Checkpoint, Document, document_of
 from qaservice.domain.recorded import START, Batch, Position, Recorded, Undecodable
 from services.projector.ports import EventFeed, ReadModel
@@ -66,7 +66,7 @@ class Projector:
         saved = 0.0
         async with aclosing(self._feed.follow(checkpoint.position)) as batches:
             while (batch := await self._next(batches)) is not None:
-                events = _readable(batch.events)
+                events, unreadable = _readable(batch.events)
                 checkpoint = _moved(checkpoint, batch, events)
                 building = checkpoint.target is not None
                 if events or building or time.monotonic() - saved > _CONFIRM_EVERY:
@@ -77,8 +77,8 @@ class Projector:
                     self._applied(len(events))
                 self.position, self.confirmed = checkpoint.position, checkpoint.confirmed
                 self.last_turn = time.monotonic()
-                if len(events) < len(batch.events):
-                    raise _undecodable(batch.events[len(events)])
+                if unreadable is not None:
+                    raise unreadable.error()
                 self._say(None)
                 self._pause = _FIRST_PAUSE
 
@@ -152,22 +152,17 @@ def _moved(checkpoint: Checkpoint, batch: Batch, events: Sequence[Recorded]) -> 
     )
 
 
-def _readable(events: Sequence[Recorded | Undecodable]) -> list[Recorded]:
-    """The events before the first that can't be read."""
+def _readable(events: Sequence[Recorded | Undecodable]) -> tuple[list[Recorded], Undecodable | None]:
+    """The events before the first that can't be read, and that one."""
     readable: list[Recorded] = []
     for event in events:
         if isinstance(event, Undecodable):
-            break
+            return readable, event
         readable.append(event)
-    return readable
+    return readable, None
 
 
 def _documents(events: Sequence[Recorded]) -> list[Document]:
     """The newest document of each key."""
     newest = {recorded.event.key: recorded for recorded in events}
     return [document_of(recorded) for recorded in newest.values()]
-
-
-def _undecodable(event: Recorded | Undecodable) -> UndecodableEvent:
-    assert isinstance(event, Undecodable)
-    return UndecodableEvent(f"position {event.position}, key {event.key!r}: {event.reason}")

@@ -193,4 +193,6 @@ def test_an_event_that_can_not_be_read_breaks_the_stream_off_there(here: Machine
         got += [json.loads(event.data) for event in changes]
 
     assert [data["value"] for data in got] in ([], ["0", "1"])
-    eventually(lambda: any("UndecodableEvent: position 3" in str(line.get("error")) for line in process.lines))
+    eventually(
+        lambda: any("UndecodableEvent: the event at position 3 of" in str(line.get("error")) for line in process.lines)
+    )

@@ -260,7 +260,10 @@ async def test_the_projector_stops_at_an_event_that_it_cannot_read_and_says_whic
     before, broken, after = [(await created(stores.log, key)) for key in (a_key(), a_key(), a_key())]
     query(tmp_path / "events.sqlite", "UPDATE events SET type = 'AnswerMovedEvent' WHERE position = 2")
     projector = projector_of(stores)
-    trouble = f"UndecodableEvent: position 2, key {broken.event.key!r}: unknown event type 'AnswerMovedEvent'"
+    trouble = (
+        f"UndecodableEvent: the event at position 2 of {broken.event.key!r} can't be read: "
+        "unknown event type 'AnswerMovedEvent'"
+    )
     async with running(projector):
         await eventually(lambda: projector.trouble == trouble)
         turned = projector.last_turn

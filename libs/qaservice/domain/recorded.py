@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from qaservice.domain.answers import Event
-from qaservice.domain.errors import DoesNotFollow
+from qaservice.domain.errors import DoesNotFollow, UndecodableEvent
 
 Position = int
 """A place in the whole log. Grows with every event, may have gaps, compares by order only."""
@@ -37,6 +37,10 @@ class Undecodable:
     key: str
     position: Position
     reason: str
+
+    def error(self) -> UndecodableEvent:
+        """What to raise where it can't be passed over."""
+        return UndecodableEvent(f"the event at position {self.position} of {self.key!r} can't be read: {self.reason}")
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from qaservice.web.app import App
 from qaservice.web.conditions import (
     IdempotencyKey,
     IfMatch,
+    Key,
     MustNotExist,
     retry_of,
     revisions_of,
@@ -27,6 +28,7 @@ from qaservice.web.documentation import (
     TOKEN,
     Responses,
     error_replies,
+    error_reply,
     replies,
 )
 from qaservice.web.edge import RequestLog
@@ -42,6 +44,9 @@ from services.eventstore.ports import AnswerLog
 from services.eventstore.reading import read_route
 from services.eventstore.service import Commands, Terms
 from services.eventstore.watch_routes import watch_routes
+
+UNREADY = "LogUnavailable: the disk is full"
+FIGURE = 'qaservice_appends_total{type="AnswerCreatedEvent"} 1.0'
 
 
 class NewAnswer(BaseModel):
@@ -93,7 +98,7 @@ class CommandsApi:
         return await self._update(check_key(body.key), body.value, if_match, idempotency_key)
 
     async def update_at_path(
-        self, key: str, body: NewValue, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
+        self, key: Key, body: NewValue, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
     ) -> Reply:
         """Replace the value of an answer; the same value again is recorded too."""
         check_sizes(body.key, body.value, self._limits)
@@ -102,7 +107,7 @@ class CommandsApi:
             raise InputNotValid("key differs from the one in the path")
         return await self._update(name, body.value, if_match, idempotency_key)
 
-    async def delete(self, key: str, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None) -> Reply:
+    async def delete(self, key: Key, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None) -> Reply:
         """End an answer; its history stays."""
         name = key_of_segment(key, self._limits)
         terms = Terms(revisions_of(if_match), retry=retry_of(idempotency_key, ""))
@@ -137,7 +142,10 @@ def create_app(
     """The event store service over a log; `max_body` in bytes. See App for `origins`."""
     answers = routes(log, limits, max_body, new_id, appends(registry), hub)
     watchers(registry, lambda: hub.watchers)
-    watched = [*pings("/ping", "/eventstore/ping"), *health(log.check, registry)]
+    watched = [
+        *pings("/ping", "/eventstore/ping"),
+        *health(log.check, registry, unready=UNREADY, figure=FIGURE),
+    ]
     return App("qaservice: event store", [*answers, *watched], registry, request_log, origins)
 
 
@@ -152,14 +160,15 @@ def routes(
     """The routes of answers; `max_body` in bytes."""
     api = CommandsApi(log, limits, new_id, appended)
 
-    def route(method: str, path: str, handler: Callable[..., Any], success: Responses, *fails: int) -> APIRoute:
+    def route(method: str, path: str, handler: Callable[..., Any], own: Responses, *fails: int) -> APIRoute:
+        # The first of its own replies is the success.
         return DirectRoute(
             method,
             path,
             handler,
             max_body=max_body,
-            status_code=int(next(iter(success))),
-            responses=success | error_replies(*fails, 503),
+            status_code=int(next(iter(own))),
+            responses=own | error_replies(*fails, 503),
             tags=["answers"],
         )
 
@@ -167,7 +176,7 @@ def routes(
     updated = replies(200, Done, {"ok": UPDATED}, ETAG, TOKEN, REPLAYED)
     deleted = replies(200, Done, {"ok": DELETED}, ETAG, TOKEN, REPLAYED)
     return [
-        route("POST", "/answers", api.create, created, 400, 409, 412, 413, 422),
+        route("POST", "/answers", api.create, created | error_reply(412, "Key exists"), 400, 409, 413, 422),
         route("PATCH", "/answers", api.update, updated, 400, 404, 412, 413, 422),
         read_route(log, limits),
         route("PATCH", "/answers/{key}", api.update_at_path, updated, 400, 404, 412, 413, 422),

@@ -17,7 +17,8 @@ from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.recorded import Recorded
 from qaservice.domain.rules import Limits
 from qaservice.domain.times import time_text
-from qaservice.web.documentation import ANSWER, LINK, error_replies, replies
+from qaservice.web.conditions import Key
+from qaservice.web.documentation import ANSWER, error_replies, link, replies
 from qaservice.web.parameters import next_page, one_of, whole_number
 from qaservice.web.paths import key_of_segment, path_of
 from qaservice.web.routes import DirectRoute
@@ -25,6 +26,7 @@ from services.eventstore.ports import AnswerLog
 
 _HIGHEST_LIMIT = 1_000
 _BEYOND_ALL = 10**18
+_NEXT = "/answers/name/history?limit=100&after=99"
 
 _NUMBER = WithJsonSchema({"type": "integer", "minimum": 0})
 Limit = Annotated[
@@ -76,7 +78,7 @@ def history_route(log: AnswerLog, limits: Limits) -> APIRoute:
     """The route of histories."""
 
     async def history(
-        key: str,
+        key: Key,
         limit: Limit = None,
         after: After = None,
         before: Before = None,
@@ -99,7 +101,7 @@ def history_route(log: AnswerLog, limits: Limits) -> APIRoute:
             reply.raw_headers.append(next_page(f"{path_of(name)}/history", **given))
         return reply
 
-    documented = replies(200, list[HistoryEvent], [{"type": CREATED, "data": ANSWER}], LINK)
+    documented = replies(200, list[HistoryEvent], [{"type": CREATED, "data": ANSWER}], link(_NEXT))
     documented |= error_replies(400, 404, 503)
     return DirectRoute("GET", "/answers/{key}/history", history, responses=documented, tags=["answers"])
 

@@ -10,8 +10,8 @@ from qaservice.domain.codec import answer_json, value_of
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.recorded import Recorded
 from qaservice.domain.rules import Limits
-from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, ETAG, NOT_MODIFIED, Answer, error_replies, replies
+from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Key, TokenParameter, token_of
+from qaservice.web.documentation import ANSWER, ETAG, Answer, error_replies, not_modified, replies
 from qaservice.web.etags import parse_entity_tags
 from qaservice.web.parameters import moment, whole_number
 from qaservice.web.paths import key_of_segment
@@ -37,7 +37,7 @@ def read_route(log: AnswerLog, limits: Limits) -> APIRoute:
     """The route of one answer."""
 
     async def get_answer(
-        key: str,
+        key: Key,
         revision: Revision = None,
         at: Moment = None,
         if_none_match: IfNoneMatch = None,
@@ -56,7 +56,7 @@ def read_route(log: AnswerLog, limits: Limits) -> APIRoute:
             return Reply(304, "", [etag(found.revision)])
         return Reply(200, answer_json(name, value_of(found.event)), [etag(found.revision)])
 
-    documented = replies(200, Answer, ANSWER, ETAG) | NOT_MODIFIED | error_replies(400, 404, 503)
+    documented = replies(200, Answer, ANSWER, ETAG) | not_modified() | error_replies(400, 404, 503)
     return DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])
 
 

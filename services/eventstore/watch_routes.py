@@ -14,6 +14,7 @@ from qaservice.domain.codec import CREATED, answer_json, type_of, value_of
 from qaservice.domain.cursor import Cursor, parse_cursor
 from qaservice.domain.recorded import Recorded, Undecodable
 from qaservice.domain.rules import Limits
+from qaservice.web.conditions import Key
 from qaservice.web.documentation import Responses, error_replies, error_reply
 from qaservice.web.paths import key_of_segment
 from qaservice.web.routes import DirectRoute
@@ -49,7 +50,7 @@ def watch_routes(hub: Hub, limits: Limits) -> list[APIRoute]:
         watching = await hub.watch(wanted, _since(last_event_id, from_))
         return EventStream(_frames(watching), watching.over, partial(hub.leave, watching))
 
-    async def watch_answer(key: str, last_event_id: LastEventId = None, from_: From = None) -> EventStream:
+    async def watch_answer(key: Key, last_event_id: LastEventId = None, from_: From = None) -> EventStream:
         """Every change of the answer, as Server-Sent Events: none is left out, none is merged with another. An answer
         that does not exist yet can be watched."""
         return await watch(Wanted(key_of_segment(key, limits)), last_event_id, from_)

@@ -11,7 +11,7 @@ from qaservice.web.app import App
 from qaservice.web.edge import RequestLog
 from qaservice.web.health import health, pings
 from qaservice.web.metrics import appends, lag_seconds, watchers
-from services.eventstore.api import routes
+from services.eventstore.api import FIGURE, UNREADY, routes
 from services.eventstore.hub import Hub
 from services.eventstore.ports import AnswerLog
 from services.projection.changes import Changes
@@ -46,6 +46,6 @@ def create_app(
         *routes(log, limits, max_body, new_id, appends(registry), hub),
         list_route(answers, changes),
         *pings("/ping", "/eventstore/ping", "/projection/ping"),
-        *health(ready, registry, refresh=lag.refresh),
+        *health(ready, registry, unready=UNREADY, figure=FIGURE, refresh=lag.refresh),
     ]
     return App("qaservice", every, registry, request_log, origins)

@@ -10,16 +10,16 @@ from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.rules import Limits
 from qaservice.domain.tokens import Token
 from qaservice.web.app import App
-from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Prefer, TokenParameter, token_of
+from qaservice.web.conditions import ConsistencyToken, IfNoneMatch, Key, Prefer, TokenParameter, token_of
 from qaservice.web.documentation import (
     ANSWER,
     ETAG,
-    NOT_MODIFIED,
     STALE,
     TOKEN,
     Answer,
     error_replies,
     error_reply,
+    not_modified,
     replies,
 )
 from qaservice.web.edge import RequestLog
@@ -37,6 +37,9 @@ from services.projection.listing import list_route
 from services.projection.ports import Answers
 from services.projection.reads import NOTHING_SPECIAL, Reads, Wish, complete
 
+_UNREADY = "ReadModelUnavailable: the read model is empty: is the projector running?"
+_FIGURE = "qaservice_projection_lag_seconds 0.2"
+
 
 def create_app(
     answers: Answers,
@@ -53,7 +56,10 @@ def create_app(
     async def ready() -> None:
         complete(await answers.checkpoint())
 
-    watched = [*pings("/ping", "/projection/ping"), *health(ready, registry, refresh=lag.refresh)]
+    watched = [
+        *pings("/ping", "/projection/ping"),
+        *health(ready, registry, unready=_UNREADY, figure=_FIGURE, refresh=lag.refresh),
+    ]
     every = [*routes(answers, changes, limits), *watched]
     return App("qaservice: projection", every, registry, request_log, origins)
 
@@ -63,7 +69,7 @@ def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]
     reads = Reads(answers, changes)
 
     async def get_answer(
-        key: str,
+        key: Key,
         if_none_match: IfNoneMatch = None,
         consistency_token: ConsistencyToken = None,
         token_parameter: TokenParameter = None,
@@ -87,8 +93,8 @@ def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]
             return Reply(304, "", headers)
         return Reply(200, answer_json(name, document.value), headers)
 
-    documented = replies(200, Answer, ANSWER, ETAG, TOKEN, STALE) | NOT_MODIFIED
-    documented |= error_replies(400, 404) | error_reply(503, "Read model unavailable")
+    documented = replies(200, Answer, ANSWER, ETAG, TOKEN, STALE) | not_modified(TOKEN, STALE)
+    documented |= error_replies(400) | error_reply(404, None, TOKEN, STALE) | error_reply(503, "Read model unavailable")
     one = DirectRoute("GET", "/answers/{key}", get_answer, responses=documented, tags=["answers"])
     return [one, list_route(answers, changes)]
 

@@ -12,7 +12,7 @@ from qaservice.domain.errors import ReadModelBehind
 from qaservice.domain.listing import KeyRange
 from qaservice.domain.tokens import Token
 from qaservice.web.conditions import ConsistencyToken, Prefer, TokenParameter, token_of
-from qaservice.web.documentation import ANSWER, LINK, STALE, TOKEN, Answer, error_replies, error_reply, replies
+from qaservice.web.documentation import ANSWER, STALE, TOKEN, Answer, error_replies, error_reply, link, replies
 from qaservice.web.parameters import next_page, whole_number
 from qaservice.web.preferences import parse_prefer
 from qaservice.web.replies import Reply, token_header
@@ -26,8 +26,8 @@ _ORDINARY_LIMIT, _HIGHEST_LIMIT = 100, 1_000
 Prefix = Annotated[str, Query(description="Only keys that begin with this")]
 Limit = Annotated[
     str | None,
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _HIGHEST_LIMIT, "default": _ORDINARY_LIMIT}),
-    Query(description="The most answers of a page"),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _HIGHEST_LIMIT}),
+    Query(description=f"The most answers of a page, {_ORDINARY_LIMIT} without it"),
 ]
 After = Annotated[str | None, Query(description="Only keys behind this one, in the order of bytes")]
 
@@ -60,7 +60,7 @@ def list_route(answers: Answers, changes: Changes) -> APIRoute:
             headers.append(next_page("/answers", **following))
         return Reply(200, answers_json(page.answers), headers)
 
-    documented = replies(200, list[Answer], [ANSWER], LINK, TOKEN, STALE)
+    documented = replies(200, list[Answer], [ANSWER], link("/answers?limit=100&after=name"), TOKEN, STALE)
     documented |= error_replies(400) | error_reply(503, "Read model unavailable")
     return DirectRoute("GET", "/answers", list_answers, responses=documented, tags=["answers"])
 

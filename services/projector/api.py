@@ -13,6 +13,8 @@ from services.projector.ports import EventFeed
 from services.projector.service import Projector
 
 _STANDS_STILL_AFTER = 60.0
+_UNREADY = "building the read model from the start: the read model is empty"
+_FIGURE = "qaservice_events_applied_total 1.0"
 
 
 def create_app(
@@ -29,7 +31,10 @@ def create_app(
 
     lag_seconds(registry, lambda: projector.confirmed)
     refresh = nothing if counted is None else _count(projector, counted, registry)
-    watched = [*pings("/ping"), *health(ready, registry, live=live, refresh=refresh)]
+    watched = [
+        *pings("/ping"),
+        *health(ready, registry, unready=_UNREADY, figure=_FIGURE, live=live, refresh=refresh),
+    ]
     return App("qaservice: projector", watched, registry, request_log)
 
 

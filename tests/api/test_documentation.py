@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 from services.stores import Together
-from tests.api.conftest import Api
+from tests.api.conftest import Api, event_store_service, in_memory, projection_service
 from tests.given import a_key, created
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +89,84 @@ async def test_every_success_has_a_schema_and_an_example(sides: dict[str, Api], 
         assert body["example"], (path, method)
         assert operation["summary"], (path, method)
         assert operation["description"], (path, method)
+
+
+@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
+async def test_every_reply_has_the_id_of_its_request(sides: dict[str, Api], side: str) -> None:
+    document = (await sides[side]("GET", "/openapi.json")).json()
+
+    replies = [reply for _, _, each in operations(document) for reply in each["responses"].values()]
+    assert {reply["headers"]["X-Request-ID"]["$ref"] for reply in replies} == {"#/components/headers/X-Request-ID"}
+    assert document["components"]["headers"]["X-Request-ID"]["schema"]
+
+
+async def test_errors_are_problems_too_as_they_are_sent(writes: Api) -> None:
+    document = (await writes("GET", "/openapi.json")).json()
+    sent = (await writes("GET", f"/answers/{a_key()}", accept="application/problem+json")).json()
+
+    documented = document["paths"]["/answers/{key}"]["get"]["responses"]["404"]["content"]["application/problem+json"]
+
+    assert documented["example"] == sent
+    assert documented["schema"] == {"$ref": "#/components/schemas/ProblemBody"}
+    assert list(document["components"]["schemas"]["ProblemBody"]["properties"]) == list(sent)
+
+
+async def test_what_a_read_of_the_read_model_says_of_the_log_is_documented(reads: Api) -> None:
+    replies = (await reads("GET", "/openapi.json")).json()["paths"]["/answers/{key}"]["get"]["responses"]
+
+    for status in ("200", "304", "404"):
+        assert {"Consistency-Token", "Stale"} < set(replies[status]["headers"]), status
+
+
+async def test_examples_are_of_their_own_route() -> None:
+    async with in_memory() as together:
+        writes = event_store_service(together)
+        paths = (await writes("GET", "/openapi.json")).json()["paths"]
+        link = paths["/answers/{key}/history"]["get"]["responses"]["200"]["headers"]["Link"]["example"]
+        refused = paths["/answers"]["post"]["responses"]["412"]["content"]["application/json"]["example"]
+        await created(together.log, "name")
+
+        assert (await writes("GET", link.partition("<")[2].partition(">")[0])).status_code == 200
+        assert (await writes("POST", "/answers", b'{"key":"name","value":"x"}', if_none_match="*")).json() == refused
+
+
+@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
+async def test_examples_are_of_their_own_service(sides: dict[str, Api], side: str) -> None:
+    api = sides[side]
+    paths = (await api("GET", "/openapi.json")).json()["paths"]
+
+    figure = paths["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"]["example"]
+
+    name = re.split("[ {]", figure)[0].removesuffix("_total")
+    assert f"# TYPE {name}" in (await api("GET", "/metrics")).text
+
+
+async def test_the_read_side_is_not_ready_for_reasons_of_its_own() -> None:
+    async with in_memory() as together:
+        reads = projection_service(together)
+        unready = (await reads("GET", "/health/ready")).json()
+    replies = (await reads("GET", "/openapi.json")).json()["paths"]["/health/ready"]["get"]["responses"]
+
+    assert replies["503"]["content"]["application/json"]["example"] == unready
+
+
+async def test_parameters_say_what_they_are(writes: Api, reads: Api) -> None:
+    for api in (writes, reads):
+        document = (await api("GET", "/openapi.json")).json()
+        given = [parameter for _, _, each in operations(document) for parameter in each.get("parameters", [])]
+
+        assert all(parameter["description"] for parameter in given)
+        assert all(parameter["schema"]["examples"] for parameter in given if parameter["name"] == "key")
+
+    (limit,) = [parameter for parameter in given if parameter["name"] == "limit"]
+    assert "100" in limit["description"]
+
+
+async def test_the_document_says_what_it_is_of(writes: Api) -> None:
+    info = (await writes("GET", "/openapi.json")).json()["info"]
+
+    assert info["version"] == version("qaservice")
+    assert info["description"]
 
 
 @pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])

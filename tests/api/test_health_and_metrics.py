@@ -103,7 +103,8 @@ async def test_a_process_whose_loop_stands_still_is_not_live_and_says_when_to_as
 
     lines: list[Line] = []
     registry = new_registry()
-    api = Api(App("one", health(ready, registry, live=lambda: False), registry, lines.append), lines)
+    watched = health(ready, registry, unready="why", figure="how_much 1.0", live=lambda: False)
+    api = Api(App("one", watched, registry, lines.append), lines)
 
     live = await api("GET", "/health/live")
 

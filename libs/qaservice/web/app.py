@@ -1,7 +1,9 @@
 """A FastAPI application with our edge around it, and its documentation page without the internet."""
 
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI
@@ -17,8 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qaservice.web.cors import CrossOrigin
 from qaservice.web.edge import Edge, RequestLog
 from qaservice.web.metrics import RequestMetrics
+from qaservice.web.openapi import with_what_all_have
 from qaservice.web.shortcut import Shortcut
 
+_DESCRIPTION = (
+    "Keeps answers, each a key and a value, and every change of them as an event. Writes and reads of the log itself "
+    "are on port 8080, reads of the read model on 8081."
+)
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
@@ -36,7 +43,8 @@ class App(FastAPI):
         """`origins`: those whose pages a browser lets use this; `*` for all."""
         super().__init__(
             title=title,
-            version="1",
+            version=metadata.version("qaservice"),
+            description=_DESCRIPTION,
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
@@ -53,6 +61,12 @@ class App(FastAPI):
         """Straight to the edge: there is nothing for us on the framework's own way, which takes longer."""
         scope["app"] = self  # a router looks for it: without, it replies by itself instead of raising
         await self._outermost(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """See FastAPI."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_what_all_have(super().openapi())
+        return self.openapi_schema
 
     async def _docs(self, request: Request) -> HTMLResponse:
         return get_swagger_ui_html(

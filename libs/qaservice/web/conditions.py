@@ -1,9 +1,9 @@
-"""The headers that a program uses: typed for handlers, described for OpenAPI."""
+"""What stands in the path and the headers of a request: typed for handlers, described for OpenAPI."""
 
 import re
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Header, Path, Query
 
 from qaservice.domain.errors import InputNotValid
 from qaservice.domain.idempotency import Idempotency
@@ -13,6 +13,7 @@ from qaservice.web.etags import parse_entity_tags
 _LONGEST_KEY = 255
 _ONE_REVISION = re.compile('"(0|[1-9][0-9]{0,17})"')
 
+Key = Annotated[str, Path(description="The key of an answer, percent-encoded: `a/b` is `a%2Fb`", examples=["name"])]
 IfMatch = Annotated[
     str | None, Header(description='Only if the answer is at one of these revisions: `"3"`, a list, or `*`')
 ]

@@ -42,14 +42,6 @@ REPLAYED = {
 STALE = {
     "Stale": {"description": "`true`: older than the token asks for, as preferred", "schema": {"type": "string"}},
 }
-LINK = {
-    "Link": {
-        "description": "The next page, where there is one",
-        "schema": {"type": "string"},
-        "example": '</answers?limit=100&after=name>; rel="next"',
-    }
-}
-NOT_MODIFIED: Responses = {304: {"description": "The client has this revision already", "headers": ETAG}}
 
 RETRY_AFTER = {
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}, "example": 1},
@@ -67,12 +59,21 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
 _ANY_OTHER: tuple[str, str, dict[str, Any]] = ("Any other error", "Internal server error", {})
 
 
+def link(to: str) -> dict[str, Any]:
+    """The header that leads to the next page, such as `to`."""
+    text = "The next page, where there is one"
+    return {"Link": {"description": text, "schema": {"type": "string"}, "example": f'<{to}>; rel="next"'}}
+
+
+def not_modified(*headers: dict[str, Any]) -> Responses:
+    """The reply to a client that has an answer already; with more headers where a route has them."""
+    return {304: {"description": "The client has this revision already", "headers": _joined(ETAG, *headers)}}
+
+
 def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) -> Responses:
     """A success with its body, an example of it and its headers."""
-    documented: dict[str, Any] = {"model": model, "content": {"application/json": {"example": example}}}
-    for header in headers:
-        documented.setdefault("headers", {}).update(header)
-    return {status: documented}
+    content = {"application/json": {"example": example}}
+    return {status: {"model": model, "content": content, "headers": _joined(*headers)}}
 
 
 def error_replies(*statuses: int) -> Responses:
@@ -87,10 +88,11 @@ def error_replies(*statuses: int) -> Responses:
 def error_reply(status: int, text: str | None = None, *headers: dict[str, Any], why: str | None = None) -> Responses:
     """One error: with a text of its own, with more headers, or for a reason of its own, where a route has them."""
     usual_why, usual_text, usual_headers = _ERRORS[status]
-    every = usual_headers.copy()
-    for header in headers:
-        every |= header
-    return {status: _error(why or usual_why, text or usual_text, every)}
+    return {status: _error(why or usual_why, text or usual_text, _joined(usual_headers, *headers))}
+
+
+def _joined(*headers: dict[str, Any]) -> dict[str, Any]:
+    return {name: header for each in headers for name, header in each.items()}
 
 
 def _error(description: str, text: str, headers: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,16 @@ class ErrorBody(BaseModel):
     error: str
 
 
+class ProblemBody(BaseModel):
+    """RFC 9457's form of it, for who accepts that."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+
+
 # Most specific wins: the first entry along the exception's MRO. `{}` takes the exception's own text.
 _TABLE: dict[type[Exception], tuple[int, str]] = {
     errors.InputNotValid: (400, "Input not valid: {}"),
@@ -57,9 +67,7 @@ class ErrorReply:
         body: dict[str, object] = {"error": self.text}
         content_type = JSON
         if _accepts_problem(scope):
-            title = HTTPStatus(self.status).phrase
-            body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.text} | body
-            content_type = PROBLEM
+            body, content_type = problem(self.status, self.text), PROBLEM
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         headers = self.headers
         if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -89,6 +97,12 @@ def reply_to(error: Exception) -> ErrorReply:
     if isinstance(error, errors.KeyExists | errors.RevisionDiffers) and error.revision is not None:
         headers.append(etag(error.revision))
     return ErrorReply(status, text.format(_words(error)), headers)
+
+
+def problem(status: int, text: str) -> dict[str, object]:
+    """An error as RFC 9457 has it."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": text, "error": text}
 
 
 def _framework_reply(error: HTTPException) -> ErrorReply:

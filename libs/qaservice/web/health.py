@@ -48,10 +48,17 @@ async def nothing() -> None:
 
 
 def health(
-    ready: Check, registry: CollectorRegistry, *, live: Callable[[], bool] = lambda: True, refresh: Check = nothing
+    ready: Check,
+    registry: CollectorRegistry,
+    *,
+    unready: str,
+    figure: str,
+    live: Callable[[], bool] = lambda: True,
+    refresh: Check = nothing,
 ) -> list[APIRoute]:
     """`/health/live`, `/health/ready`, `/metrics`. `ready` raises, with the reason, where the process is not. An event
-    loop that answers is live, unless `live` knows better. `refresh` brings figures up to date before they are shown."""
+    loop that answers is live, unless `live` knows better. `refresh` brings figures up to date before they are shown.
+    `unready` is an example of a reason, `figure` of a figure."""
 
     async def get_live() -> Reply | ErrorReply:
         """Whether the process's loop still turns; restart it if not. An outage of a store does not show here."""
@@ -72,11 +79,10 @@ def health(
         text, content_type = exposition(registry)
         return Reply(200, text, content_type=(b"content-type", content_type.encode()))
 
-    example = 'qaservice_appends_total{type="AnswerCreatedEvent"} 1.0'
-    text: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": example}}}}
+    text: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": figure}}}}
     return [
         _route("/health/live", get_live, "Live", _status("live", _STANDS_STILL, "Restart it")),
-        _route("/health/ready", get_ready, "Ready", _status("ready", "LogUnavailable: the disk is full", "Not now")),
+        _route("/health/ready", get_ready, "Ready", _status("ready", unready, "Not now")),
         _route("/metrics", get_metrics, "Metrics", text, response_class=Response),
     ]
 

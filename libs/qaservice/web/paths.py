@@ -1,7 +1,7 @@
 """Keys in paths. The raw path is split, so that an encoded slash belongs to the key."""
 
 import re
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from qaservice.domain.errors import InputNotValid, TooLarge
 from qaservice.domain.rules import Limits, check_key, check_sizes
@@ -24,7 +24,7 @@ def checked_path(raw_path: bytes) -> str:
 
 def key_of_segment(segment: str, limits: Limits) -> str:
     """The key that a segment of a checked path names. Raises InputNotValid, also for one that is too long."""
-    key = unquote(segment)
+    key = unquote_to_bytes(segment).decode() if "%" in segment else segment
     try:
         check_sizes(key, "", limits)
     except TooLarge as error:

@@ -1,17 +1,22 @@
-"""An answer as it was: at a revision, or at a moment. Few reads, however long the history is."""
+"""An answer as it is and as it was: at a revision, or at a moment. Few reads, however long the history is."""
 
 from datetime import datetime
 
 from qaservice.domain.errors import KeyNotFound, LogUnavailable
+from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
 from services.eventstore.ports import AnswerLog
-from services.eventstore.service import existing
+
+
+async def current(log: AnswerLog, key: str) -> Recorded:
+    """The event that holds the answer's present value. Raises KeyNotFound."""
+    return _existing(await log.last(key))
 
 
 async def at_revision(log: AnswerLog, key: str, revision: int) -> Recorded:
     """The event that gave the answer its value at this revision. Raises KeyNotFound: it was deleted then, or has not
     come so far."""
-    return existing(await log.at(key, revision))
+    return _existing(await log.at(key, revision))
 
 
 async def at_moment(log: AnswerLog, key: str, moment: datetime) -> Recorded:
@@ -26,7 +31,7 @@ async def at_moment(log: AnswerLog, key: str, moment: datetime) -> Recorded:
     if last is None:
         raise KeyNotFound
     if last.time <= moment:
-        return existing(last)
+        return _existing(last)
     found: Recorded | None = None
     low, high = 0, last.revision
     while low < high:
@@ -38,4 +43,11 @@ async def at_moment(log: AnswerLog, key: str, moment: datetime) -> Recorded:
             found, low = event, middle + 1
         else:
             high = middle
-    return existing(found)
+    return _existing(found)
+
+
+def _existing(recorded: Recorded | None) -> Recorded:
+    """An event after which there is an answer. Raises KeyNotFound."""
+    if recorded is None or Recent(recorded).answer is None:
+        raise KeyNotFound
+    return recorded

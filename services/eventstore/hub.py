@@ -7,9 +7,9 @@ from uuid import UUID
 from qaservice.domain.cursor import Cursor
 from qaservice.domain.errors import LogReplaced, LogUnavailable, QaserviceError, TooManyWatchers
 from qaservice.domain.recorded import START, Position
+from services.eventstore.catch_up import CatchUpReaders
 from services.eventstore.changes import Wanted
 from services.eventstore.joined import Joined
-from services.eventstore.missed import Library
 from services.eventstore.ports import AnswerLog, EventFeed
 from services.eventstore.tail import Tail
 from services.eventstore.watch import Live, Watch
@@ -32,7 +32,7 @@ class Hub:
         self._feed = feed
         self._most = most
         self._heartbeat = heartbeat
-        self._library = Library(log, feed)
+        self._readers = CatchUpReaders(log, feed)
         self._tail: Tail | None = None
         self._live = Live()
         self._watches: set[Watch] = set()
@@ -53,7 +53,7 @@ class Hub:
             tail = self._tail
             if tail is None or self._closed:
                 raise LogUnavailable("the log was replaced just now, or this process is about to end")
-            watch = Watch(wanted, _place(since, tail.store, now), tail, self._library, self._live, self._heartbeat)
+            watch = Watch(wanted, _place(since, tail.store, now), tail, self._readers, self._live, self._heartbeat)
         except BaseException:  # also where he has gone, and the request was cancelled
             self.watchers -= 1
             self._rest_soon()

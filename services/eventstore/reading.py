@@ -17,9 +17,8 @@ from qaservice.web.parameters import moment, whole_number
 from qaservice.web.paths import key_of_segment
 from qaservice.web.replies import Reply, etag
 from qaservice.web.routes import DirectRoute
-from services.eventstore.as_of import at_moment, at_revision
+from services.eventstore.as_of import at_moment, at_revision, current
 from services.eventstore.ports import AnswerLog
-from services.eventstore.service import current
 
 Revision = Annotated[
     str | None,

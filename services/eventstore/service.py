@@ -6,7 +6,7 @@ from uuid import UUID
 
 from qaservice.domain import answers
 from qaservice.domain.answers import Answer, AnswerCreated, AnswerDeleted, AnswerUpdated, Event
-from qaservice.domain.errors import KeyExists, KeyNotFound, MustNotExist, Refused, RevisionDiffers
+from qaservice.domain.errors import KeyExists, MustNotExist, Refused, RevisionDiffers
 from qaservice.domain.idempotency import MEMBER, Idempotency
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Appended, Recorded
@@ -65,15 +65,3 @@ class Commands:
 
         metadata = {} if terms.retry is None else {MEMBER: terms.retry.metadata()}
         return await self._log.append(key, decide, id=self._new_id(), metadata=metadata)
-
-
-async def current(log: AnswerLog, key: str) -> Recorded:
-    """The event that holds the answer's present value. Raises KeyNotFound."""
-    return existing(await log.last(key))
-
-
-def existing(recorded: Recorded | None) -> Recorded:
-    """An event after which there is an answer. Raises KeyNotFound."""
-    if recorded is None or Recent(recorded).answer is None:
-        raise KeyNotFound
-    return recorded

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from qaservice.domain.cursor import Cursor
 from qaservice.domain.errors import QaserviceError, WatcherTooSlow
 from qaservice.domain.recorded import Position
+from services.eventstore.catch_up import CatchUp, CatchUpReaders
 from services.eventstore.changes import Change, Wanted
-from services.eventstore.missed import Library, Missed
 from services.eventstore.tail import Tail
 
 _QUEUE_CHANGES, _QUEUE_BYTES = 256, 4 << 20
@@ -52,7 +52,7 @@ class Watch:
     """
 
     def __init__(
-        self, wanted: Wanted, since: Cursor, tail: Tail, library: Library, live: Live, heartbeat: float
+        self, wanted: Wanted, since: Cursor, tail: Tail, readers: CatchUpReaders, live: Live, heartbeat: float
     ) -> None:
         """`heartbeat` in seconds."""
         self.wanted = wanted
@@ -61,7 +61,7 @@ class Watch:
         self._tail = tail
         self._live = live
         self._heartbeat = heartbeat
-        self._missed = Missed(library, tail, wanted, since)
+        self._catch_up = CatchUp(readers, tail, wanted, since)
         self._reading: asyncio.Task[Sequence[Change]] | None = None
         self._is_live = False
         self._queue: list[Change] = []
@@ -71,16 +71,16 @@ class Watch:
     @property
     def reached(self) -> Position:
         """All that is wanted up to here has been taken."""
-        return self._tail.position if self._is_live and not self._queue else self._missed.position
+        return self._tail.position if self._is_live and not self._queue else self._catch_up.position
 
     async def take(self) -> Sequence[Change]:
         """The next changes, in order; none where none came for as long as the heartbeat. Raises LogReplaced,
         UndecodableEvent."""
         while not self._is_live:
-            if self._reading is None and self._missed.position >= self._tail.ring.after:
-                page = self._tail.ring.page(self._missed.position, self.wanted)
+            if self._reading is None and self._catch_up.position >= self._tail.ring.after:
+                page = self._tail.ring.page(self._catch_up.position, self.wanted)
                 if page:
-                    self._missed.position = page[-1].position
+                    self._catch_up.position = page[-1].position
                     return page
                 self._is_live = True
                 self._live.join(self)
@@ -90,7 +90,7 @@ class Watch:
 
     def put(self, change: Change) -> None:
         """Queue a change; whoever lets too many wait is cut off."""
-        if change.position <= self._missed.position:
+        if change.position <= self._catch_up.position:
             return
         self._queue.append(change)
         self._bytes += change.size
@@ -116,7 +116,7 @@ class Watch:
     async def _read(self) -> Sequence[Change] | None:
         """The next page out of the log; None where that takes longer than the heartbeat."""
         if self._reading is None:
-            self._reading = asyncio.create_task(self._missed.page())
+            self._reading = asyncio.create_task(self._catch_up.page())
         if not (await asyncio.wait({self._reading}, timeout=self._heartbeat))[0]:
             return None
         reading, self._reading = self._reading, None

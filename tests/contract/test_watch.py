@@ -10,7 +10,7 @@ import pytest
 from qaservice.domain.cursor import Cursor
 from qaservice.domain.errors import InputNotValid, TooManyWatchers, WatcherTooSlow
 from qaservice.domain.recorded import START, Recorded
-from services.eventstore import changes, missed, watch
+from services.eventstore import catch_up, changes, watch
 from services.eventstore.changes import Wanted
 from services.eventstore.ports import AnswerLog, EventFeed
 from tests.contract.watched import ALL, a_history, a_hub, cursor, seen, taken
@@ -101,7 +101,7 @@ async def test_others_changes_are_not_seen(answer_log: AnswerLog, feed: EventFee
 async def test_who_waits_for_a_prefix_comes_along_with_the_log(
     answer_log: AnswerLog, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(missed, "_MOST_BATCHES", 1)
+    monkeypatch.setattr(catch_up, "_MOST_BATCHES", 1)
     prefix, store = a_key(), await feed.store_id()
     others = [await created(answer_log, a_key()) for _ in range(3)]
     async with a_hub(answer_log, feed, heartbeat=0.1) as hub:

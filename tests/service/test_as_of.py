@@ -1,7 +1,7 @@
-"""Any history, at any moment: the answer is what a replay by hand gives."""
+"""An answer as it is; and any history, at any moment: the answer is what a replay by hand gives."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +13,8 @@ from qaservice.domain.errors import KeyNotFound, Refused
 from qaservice.domain.recent import Recent
 from qaservice.stores.sqlite import commit
 from qaservice.stores.sqlite.log import SqliteLog
-from services.eventstore.as_of import at_moment, at_revision
-from tests.given import created, deleted, history_of, updated
+from services.eventstore.as_of import at_moment, at_revision, current
+from tests.given import a_key, created, deleted, history_of, updated
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -68,3 +68,29 @@ async def found(log: SqliteLog, when: int | datetime) -> tuple[Answer | None, in
 @settings(deadline=None, max_examples=60)
 def test_an_answer_as_it_was_is_what_a_replay_gives(steps: list[tuple[str, int]]) -> None:
     assert asyncio.run(differences(steps)) == []
+
+
+@pytest.fixture
+async def log() -> AsyncIterator[SqliteLog]:
+    log = SqliteLog(None, timeout=5)
+    yield log
+    await log.close()
+
+
+@pytest.mark.anyio
+async def test_the_current_event_holds_the_answer(log: SqliteLog) -> None:
+    key = a_key()
+    await created(log, key)
+    last = await updated(log, key)
+    assert await current(log, key) == last
+
+
+@pytest.mark.anyio
+async def test_without_an_answer_there_is_no_current_event(log: SqliteLog) -> None:
+    key = a_key()
+    with pytest.raises(KeyNotFound):
+        await current(log, key)
+    await created(log, key)
+    await deleted(log, key)
+    with pytest.raises(KeyNotFound):
+        await current(log, key)

@@ -11,7 +11,7 @@ from qaservice.domain.errors import KeyExists, KeyNotFound, MustNotExist, Refuse
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
 from qaservice.stores.sqlite.log import SqliteLog
-from services.eventstore.service import Commands, Terms, current
+from services.eventstore.service import Commands, Terms
 from tests.given import a_key, history_of
 
 pytestmark = pytest.mark.anyio
@@ -111,20 +111,3 @@ async def test_each_command_has_an_id_of_its_own(log: SqliteLog) -> None:
     ids = iter([UUID(int=1), UUID(int=2)])
     commands = Commands(log, lambda: next(ids))
     assert [(await commands.create(a_key(), "john")).recorded.id for _ in range(2)] == [UUID(int=1), UUID(int=2)]
-
-
-async def test_the_current_event_holds_the_answer(commands: Commands, log: SqliteLog) -> None:
-    key = a_key()
-    await commands.create(key, "john")
-    updated = (await commands.update(key, "jane")).recorded
-    assert await current(log, key) == updated
-
-
-async def test_without_an_answer_there_is_no_current_event(commands: Commands, log: SqliteLog) -> None:
-    key = a_key()
-    with pytest.raises(KeyNotFound):
-        await current(log, key)
-    await commands.create(key, "john")
-    await commands.delete(key)
-    with pytest.raises(KeyNotFound):
-        await current(log, key)

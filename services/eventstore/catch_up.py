@@ -15,9 +15,9 @@ _MOST_READERS = 8
 _MOST_BATCHES = 50  # of a page; however few of their changes are wanted, it is known how far one has come
 
 
-class Library:
-    """Reads the log for all who resume, a page at a time, for a few of them at once: the others wait their turn, and
-    nobody keeps his while he sends what he got."""
+class CatchUpReaders:
+    """They read the log for all who resume, a page at a time, for a few of them at once: the others wait their turn,
+    and nobody keeps his while he sends what he got."""
 
     def __init__(self, log: AnswerLog, feed: EventFeed) -> None:
         self.log = log
@@ -25,11 +25,11 @@ class Library:
         self.turns = asyncio.Semaphore(_MOST_READERS)
 
 
-class Missed:
+class CatchUp:
     """The changes that somebody has missed. All that are wanted up to `position` have been handed out."""
 
-    def __init__(self, library: Library, tail: Tail, wanted: Wanted, since: Cursor) -> None:
-        self._library = library
+    def __init__(self, readers: CatchUpReaders, tail: Tail, wanted: Wanted, since: Cursor) -> None:
+        self._readers = readers
         self._tail = tail
         self._wanted = wanted
         self._known = since  # the last change of the one answer, as far as known
@@ -40,7 +40,7 @@ class Missed:
         be read. Raises LogReplaced, UndecodableEvent."""
         for pause in pauses():
             try:
-                async with self._library.turns:
+                async with self._readers.turns:
                     return await (self._of_all() if self._wanted.is_prefix else self._of_one())
             except LogUnavailable:
                 await asyncio.sleep(pause)
@@ -50,12 +50,12 @@ class Missed:
         """Out of the answer's own history: from the revision of the cursor on, if it is of this answer."""
         end = self._tail.position  # what stands there by now is found by a read that begins now
         known, key = self._known, self._wanted.text
-        last = await self._library.log.last(key)
+        last = await self._readers.log.last(key)
         if last is None or last.position <= self.position:
             self.position = max(end, self.position)
             return ()
         first = max(known.revision, 0)
-        async with aclosing(self._library.log.history(key, range(first, last.revision + 1))) as pages:
+        async with aclosing(self._readers.log.history(key, range(first, last.revision + 1))) as pages:
             page = await anext(pages, None) or ()
         if known.revision != NO_REVISION and not (page and page[0].position == known.position):
             self._known = Cursor(known.store, known.position)  # of another answer: look from the start
@@ -72,7 +72,7 @@ class Missed:
         """Out of the whole log, from the cursor's position on."""
         end = self._tail.position
         page, position = Page(), self.position
-        async with aclosing(self._library.feed.follow(position)) as batches:
+        async with aclosing(self._readers.feed.follow(position)) as batches:
             for _ in range(_MOST_BATCHES):
                 if (batch := await anext(batches, None)) is None:
                     break

@@ -47,7 +47,9 @@ def change_of(event: Recorded | Undecodable) -> Change:
     """An event as a change."""
     if isinstance(event, Undecodable):
         return Change(event.key, event.position, event, 0)
-    return Change(event.event.key, event.position, event, value_of(event.event).__sizeof__())
+    value = value_of(event.event)
+    size = len(value) if value.isascii() else len(value.encode())  # in memory one emoji makes a text four times as long
+    return Change(event.event.key, event.position, event, size)
 
 
 class Page:
@@ -101,4 +103,6 @@ class Ring:
 
 def _memory(change: Change) -> int:
     """Of its value, its frame and all around them."""
-    return 2 * change.size + _OVERHEAD_BYTES
+    event = change.event
+    value = 0 if isinstance(event, Undecodable) else value_of(event.event).__sizeof__()
+    return value + change.size + _OVERHEAD_BYTES

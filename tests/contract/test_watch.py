@@ -182,6 +182,22 @@ async def test_who_does_not_take_what_comes_is_cut_off_and_the_others_are_not(
         assert got + await seen(hub, Wanted(key), cursor(store, got[-1]), 41 - len(got)) == written
 
 
+async def test_what_waits_is_counted_in_the_bytes_that_will_be_sent(
+    answer_log: AnswerLog, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_QUEUE_BYTES", 10_000)
+    key, value = a_key(), "x" * 9_000 + "\N{GRINNING FACE}"
+    async with a_hub(answer_log, feed, heartbeat=0.1) as hub:
+        slow, quick = [await hub.watch(Wanted(key), "now") for _ in range(2)]
+        assert await slow.take() == ()
+        await created(answer_log, key, value)
+        await taken(quick, 1)
+        assert not slow.over.done()
+        await updated(answer_log, key, value)
+        await taken(quick, 1)
+        assert isinstance(slow.over.exception(), WatcherTooSlow)
+
+
 async def test_all_watches_end_when_the_process_does(answer_log: AnswerLog, feed: EventFeed) -> None:
     async with a_hub(answer_log, feed) as hub:
         watching = [await hub.watch(ALL, since) for since in ("start", "now")]  # type: ignore[arg-type]

@@ -1,12 +1,12 @@
 """The stores that flags and settings name. An adapter, and the driver below it, is imported only when it is chosen."""
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from sys import version_info
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from qaservice.domain.errors import LogUnavailable
 from qaservice.runtime.settings import BadSettings, Settings
 from services.folder import ANSWERS, EVENTS, checked
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qaservice.stores.sqlite.sink import SqliteSink
 
 _NO_DRIVERS = (3, 14)  # from here on, as pyproject.toml's markers say
+_FILE_SECONDS = 0.5
 
 
 async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
@@ -31,8 +32,9 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
         from qaservice.stores.sqlite.log import SqliteLog
 
         log = SqliteLog(checked(folder) / EVENTS, settings.store_timeout)
-        with suppress(LogUnavailable):  # else the first command tries again
-            await log.check()  # makes the file now, so that followers find it
+        checking = asyncio.create_task(log.check())  # makes the file now, so that followers find it
+        checking.add_done_callback(lambda done: done.cancelled() or done.exception())  # the first command tries again
+        await asyncio.wait({checking}, timeout=_FILE_SECONDS)  # a file that is locked keeps nobody from listening
         return log
     uri = settings.eventstore()
     with _eventstoredb(settings):

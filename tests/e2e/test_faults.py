@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -168,3 +169,15 @@ def test_a_read_model_that_fails_stops_its_readers_and_no_writer(here: Machine) 
     told(reads, "newer version")
     told(projector, "newer version")
     assert projector.get("/health/ready").status_code == 503
+
+
+def test_a_log_that_another_process_holds_locked_keeps_nobody_from_listening(here: Machine) -> None:
+    here.start("eventstore").stop()
+    with closing(sqlite3.connect(here.data / "events.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        service = here.start("eventstore", ready=False, STORE_TIMEOUT="8")
+        assert time.monotonic() - began < 8
+        other.execute("ROLLBACK")
+
+    assert service.post("name").status_code == 201

@@ -119,10 +119,14 @@ def _run(start: Run) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Put the null device where one is closed; else a socket or a database would get its number, and our lines."""
+    """Put the null device where one is closed; else a socket or a database would get its number, and our lines. Python
+    has none of those that it found closed."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(descriptor)
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def main() -> None:

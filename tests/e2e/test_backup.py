@@ -1,6 +1,7 @@
 """`qaservice export` and `qaservice import`, as they are called."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -171,6 +172,13 @@ def test_an_export_whose_reader_leaves_ends_without_a_word(here: Machine) -> Non
         said = export.stderr.read()
 
     assert (export.returncode, said) == (141, b"")
+
+
+def test_an_export_whose_output_is_closed_goes_to_its_end(here: Machine) -> None:
+    a_log(here, 10)
+    export = here.launch([*COMMAND, "export", "--sqlite", "data"], lambda: os.close(1))
+
+    assert (export.popen.wait(20), export.log.read_text()) == (0, "qaservice: exported 10 events\n")
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,16 @@ def test_the_version_is_that_of_the_package(here: Machine) -> None:
     assert qaservice(here, "--version").stdout.decode() == f"{told}\n"
 
 
+@pytest.mark.parametrize("arguments", [["put", "closed", "john"], ["get", "closed"], ["list"], ["history", "closed"]])
+def test_a_command_whose_output_is_closed_does_its_work(here: Machine, service: Process, arguments: list[str]) -> None:
+    if arguments[0] != "put":
+        service.post("closed")
+    command = here.launch([*COMMAND, *arguments], lambda: os.close(1), {"QASERVICE_URL": service.url})
+
+    assert command.popen.wait(20) == 0
+    assert command.log.read_text() == ""
+
+
 def test_help_fits_on_a_screen_and_needs_no_server(here: Machine) -> None:
     shown = qaservice(here, "--help", variables={"COLUMNS": "80"}).stdout.decode()
     loaded = subprocess.run(

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from qaservice.runtime import server as runtime_server
 from qaservice.runtime.server import Server
 from qaservice.web.body import read_body
 from qaservice.web.replies import Reply
 from tests.e2e.processes import request, rest
+from tests.given import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +35,10 @@ def connected(listener: socket.socket) -> Iterator[socket.socket]:
         yield connection
 
 
-async def started(patience: int | None = None) -> tuple[Server, socket.socket]:
+async def started(patience: int | None = None, app: ASGIApp = hello) -> tuple[Server, socket.socket]:
     """A server and what it listens on. `patience` in seconds: with a client that says nothing."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(hello)
+    server = Server(app)
     server.config.timeout_keep_alive = patience or server.config.timeout_keep_alive
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
@@ -94,4 +96,45 @@ async def test_a_connection_on_which_nothing_comes_is_closed(begun: bytes) -> No
         await answers(silent)
 
         assert silent.recv(1) == b""
+    await server.shutdown([listener])
+
+
+LONG = b"x" * (32 << 20)  # more than the kernel takes for a client that takes nothing
+
+
+async def broken_off(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": LONG, "more_body": True})
+
+
+async def complete(scope: Scope, receive: Receive, send: Send) -> None:
+    await Reply(200, LONG.decode(), [(b"connection", b"close")])(scope, receive, send)
+
+
+async def test_a_reply_that_was_broken_off_is_not_kept_for_who_does_not_take_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_server, "_TICKS_PER_LOOK", 1)
+    server, listener = await started(app=broken_off)
+    ticking = asyncio.create_task(server.main_loop())
+    with connected(listener) as silent:
+        silent.sendall(GET)
+        await eventually(lambda: bool(server.server_state.connections))
+        await eventually(lambda: not server.server_state.connections)
+
+        assert len(await asyncio.to_thread(rest, silent)) < len(LONG)
+    server.should_exit = True
+    await ticking
+    await server.shutdown([listener])
+
+
+async def test_the_end_of_a_complete_reply_waits_for_who_takes_it_slowly() -> None:
+    server, listener = await started(app=complete)
+    with connected(listener) as slow:
+        slow.sendall(GET)
+        await eventually(lambda: any(each.transport.is_closing() for each in server.server_state.connections))
+        for _ in range(10):
+            await server.on_tick(0)
+
+        assert len(await asyncio.to_thread(rest, slow)) > len(LONG)
     await server.shutdown([listener])

@@ -171,6 +171,27 @@ def test_a_signal_ends_all_watches_at_once_and_well_formed(service: Service) -> 
     assert not any("traceback" in line or line["level"] == "ERROR" for line in process.lines)
 
 
+def test_a_signal_ends_watches_of_clients_that_take_nothing_too(here: Machine) -> None:
+    process = here.start("eventstore")
+    value = "x" * 500_000
+    process.post("name", value)
+    for _ in range(7):
+        process.patch("name", value)
+    with closing(socket.socket()) as live, closing(socket.socket()) as resuming:
+        for silent, path in ((live, "/watch"), (resuming, "/watch?from=start")):
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            silent.connect(("127.0.0.1", process.port))
+            silent.sendall(request("GET", path))
+            silent.recv(10)
+        for _ in range(10):
+            process.patch("name", value)
+        assert metric(process) == 2
+        began = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - began < 4
+    assert not any("traceback" in line for line in process.lines)
+
+
 def test_more_watchers_than_may_are_asked_to_come_later(here: Machine) -> None:
     process = here.start("monolith", MAX_WATCHERS="2")
     with events(f"{process.url}/watch"), events(f"{process.url}/watch"):

@@ -16,6 +16,8 @@ _DRAIN_SECONDS = 7.5
 _LINGER_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
 _LONGEST_LINGER_SECONDS = 2.0
+_TICKS_PER_LOOK = 10  # a second
+_MOST_LOOKS = 3
 _MOST_BYTES_BESIDE_BODY = 1 << 16
 
 
@@ -41,6 +43,13 @@ class Server(uvicorn.Server):
         """Nothing: `serve` has the signals, once for all servers of the process."""
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_PER_LOOK == 0:
+            for connection in cast("list[Connection]", list(self.server_state.connections)):
+                connection.let_go()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting and let each connection end with a reply that says so. uvicorn's own closes what looks idle,
         and with it requests that lie in the kernel's buffers."""
@@ -50,7 +59,7 @@ class Server(uvicorn.Server):
         while state.connections or state.tasks:
             waited = time.monotonic() - began
             for connection in cast("list[Connection]", list(state.connections)):
-                if waited > _DRAIN_SECONDS:
+                if waited > (_LINGER_SECONDS if connection.is_broken_off else _DRAIN_SECONDS):
                     connection.transport.abort()  # its task learns that the client is gone, and ends
                 else:
                     connection.end(at_once=waited > _LINGER_SECONDS)
@@ -83,6 +92,14 @@ class Connection(HttpToolsProtocol):
     _ending_at_once = False
     _lingering = False
     _last: RequestResponseCycle | None = None
+    _looks = 0
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether it is being closed in the middle of a reply."""
+        cycle = self.cycle
+        begun = cycle is not None and cycle.response_started and not cycle.response_complete
+        return begun and self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A client has connected."""
@@ -96,6 +113,14 @@ class Connection(HttpToolsProtocol):
             self._end_after(self.cycle)
         elif at_once:
             self.transport.close()
+
+    def let_go(self) -> None:
+        """Once a second: forget what a client does not take of a reply that was broken off. Closing alone waits for
+        it, for ever; who takes the end of a complete reply slowly still gets it."""
+        if self.is_broken_off:
+            self._looks += 1
+            if self._looks > _MOST_LOOKS:
+                self.transport.abort()
 
     def linger(self) -> None:
         """Close when the client has sent all of its request, or after some seconds."""

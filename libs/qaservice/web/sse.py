@@ -7,11 +7,15 @@ from contextlib import ExitStack
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from qaservice.domain.errors import WatcherTooSlow
+
 HEARTBEAT = KEEPALIVE_COMMENT
 """A comment: the client ignores it, proxies and the connection itself stay awake."""
 
 RETRY = format_sse_event(retry=2000)
 """Milliseconds after which a client whose connection has ended is to come back."""
+
+_PATIENCE_SECONDS = 0.5
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -28,7 +32,8 @@ def place_frame(id: str) -> bytes:
 
 class EventStream(EventSourceResponse):
     """A reply that goes on until `over` is done or the client leaves. It ends at once then, even while it waits for a
-    client that takes nothing: well-formed, or broken off where `over` is an error."""
+    client that takes nothing: well-formed, or broken off where `over` is an error or the client takes not even the
+    end."""
 
     def __init__(
         self, frames: AsyncGenerator[bytes, None], over: asyncio.Future[None], left: Callable[[], None]
@@ -61,4 +66,11 @@ class EventStream(EventSourceResponse):
                     await super().stream_response(send)
         except TimeoutError:
             self._over.result()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._end(send)
+
+    async def _end(self, send: Send) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            raise WatcherTooSlow("the end of the stream waits to be taken") from None

@@ -1,6 +1,7 @@
 """How a command ends that is no service: done, or one line on standard error that says what is wrong."""
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -8,13 +9,21 @@ from contextlib import contextmanager, suppress
 
 TROUBLE = 2
 
+_PATIENCE_SECONDS = 0.5
+
 
 def said(words: object, code: int) -> int:
-    """Say it on standard error; returns the exit code."""
+    """Say it on standard error, where somebody takes it; returns the exit code."""
     with suppress(OSError):  # nobody has to listen
         for line in str(words).splitlines():
-            os.write(2, f"qaservice: {line}\n".encode(errors="backslashreplace"))
+            _write(f"qaservice: {line}\n".encode(errors="backslashreplace"))
     return code
+
+
+def _write(data: bytes) -> None:
+    """What does not fit into a pipe whose reader hangs is lost, else the process would hang too."""
+    while data and select.select([], [2], [], _PATIENCE_SECONDS)[1]:
+        data = data[os.write(2, data[: select.PIPE_BUF]) :]  # so much never blocks where there is room
 
 
 @contextmanager

@@ -172,13 +172,26 @@ def into_a_broken_pipe() -> None:
         os.dup2(writer, descriptor)
 
 
+def into_a_full_pipe() -> None:
+    """Its reader is the process itself, which reads nothing."""
+    reader, writer = os.pipe()
+    os.dup2(reader, 0)
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    for descriptor in (1, 2):
+        os.dup2(writer, descriptor)
+
+
 def free_port() -> int:
     """A port that nobody has; for processes that can't say which one they got."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("before", [closed(1), closed(2), closed(0, 1, 2), into_a_broken_pipe])
+@pytest.mark.parametrize("before", [closed(1), closed(2), closed(0, 1, 2), into_a_broken_pipe, into_a_full_pipe])
 def test_a_process_without_standard_streams_serves(here: Machine, before: Callable[[], None]) -> None:
     address = f"127.0.0.1:{free_port()}"
     service = here.launch([*COMMAND, "eventstore", "--sqlite", str(here.data)], before, {"IP_PORT": address})
@@ -195,6 +208,14 @@ def reached(service: Process) -> bool:
         service.connect().close()
         return True
     return False
+
+
+def test_a_process_that_can_not_start_ends_though_nobody_reads_why(here: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        service = here.launch([*COMMAND, "monolith", "--memdb"], into_a_full_pipe, {"IP_PORT": address})
+
+        assert service.popen.wait(20) == 2
 
 
 @pytest.mark.parametrize("read", [True, False], ids=["gone", "stuck"])

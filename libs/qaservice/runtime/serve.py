@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import resource
+import select
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -111,7 +112,8 @@ async def _ended(parts: Sequence[asyncio.Task[None]]) -> None:
 def _announce(site: Site, host: str, port: int) -> None:
     reached = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     with suppress(OSError):  # nobody has to listen
-        os.write(1, f"http://{reached}:{port}  {site.offers}\n".encode())
+        if select.select([], [1], [], 0)[1]:  # a pipe that is full, since its reader hangs, would stop the event loop
+            os.write(1, f"http://{reached}:{port}  {site.offers}\n".encode())
     log.info("listening", extra={"host": host, "port": port})
 
 

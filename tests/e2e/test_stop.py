@@ -240,3 +240,30 @@ def test_a_process_whose_log_nobody_reads_serves_and_ends_in_time(here: Machine,
     assert (code, time.monotonic() - began < 4) == (0, True)
     if not read:
         os.close(reader)
+
+
+AFTERWARDS = """
+import gc, os, signal
+from qaservice.runtime.serve import Site, run, serve
+
+async def app(scope, receive, send):
+    raise AssertionError
+
+class Last:
+    "Goes when the interpreter takes the modules apart, after the handlers of signals."
+
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.{name}):
+        kill(process, number)
+
+last = Last()
+run(serve([Site(app, ("127.0.0.1", 0), "nothing")]))
+gc.unfreeze()  # so that `last` goes
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_that_comes_again_while_the_interpreter_ends_changes_nothing(here: Machine, name: str) -> None:
+    service = here.launch([sys.executable, "-c", AFTERWARDS.format(name=name)])
+    eventually(lambda: service.printed)
+
+    assert service.stop() == 0, service.log.read_text()

@@ -20,6 +20,7 @@ from qaservice.runtime.server import Server
 
 log = logging.getLogger("qaservice")
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _PARTS_SECONDS = 1.2
 _WHAT_TO_DO = {
     errno.EADDRINUSE: "stop what uses it, or set",
@@ -68,7 +69,7 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     servers = [Server(site.app) for site in sites]
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
     serving = [loop.create_task(server.serve([own])) for server, own in zip(servers, listeners, strict=True)]
     working = [loop.create_task(part.run()) for part in parts]
@@ -87,6 +88,8 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
     for part in parts:
         part.stop()
     await _ended(working)
+    for number in _SIGNALS:  # while it ends, the interpreter takes handlers away, and a second signal would kill it
+        signal.signal(number, signal.SIG_IGN)
     _raise_failure([*serving, *working])
     if not stopping.is_set():
         raise PartFailed("a part of the process ended by itself")

@@ -1,6 +1,7 @@
 """All appends of a process share a few calls to the server: what they have from it, and what they must not suffer."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,8 @@ from esdbclient.exceptions import EventStoreDBClientException, GrpcDeadlineExcee
 from esdbclient.streams import AsyncStreamsService
 
 from qaservice.domain.errors import OutcomeUnknown
-from qaservice.stores.eventstoredb.append_stream import StreamBroke
+from qaservice.stores.eventstoredb import appends
+from qaservice.stores.eventstoredb.append_stream import AppendStream, StreamBroke
 from qaservice.stores.eventstoredb.appends import _request
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
@@ -210,3 +212,30 @@ async def test_closing_waits_for_the_answers(client: Client, server: EventStoreD
     assert await under_way > 0
     with pytest.raises(ServiceUnavailable):
         await append(client)
+
+
+async def test_a_call_that_never_began_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # who connects waits for its first word
+        client = Client(f"esdb://127.0.0.1:{silent.getsockname()[1]}?Tls=False")
+        await client.connect()
+        leaving = asyncio.create_task(append(client))
+        streams = client._appends._running
+        await eventually(lambda: any(stream._sent for stream in streams.values()))
+        leaving.cancel()
+        async with asyncio.timeout(3):
+            await client.close()
+        assert not streams
+
+
+async def test_closing_does_not_wait_for_what_does_not_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(appends, "_GRACE", 0.1)
+    monkeypatch.setattr(appends, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(AppendStream, "run", lambda _: asyncio.sleep(60))
+    under_way = asyncio.create_task(append(client))
+    streams = client._appends._running
+    await eventually(lambda: bool(streams))
+    async with asyncio.timeout(3):
+        await client.close()
+    under_way.cancel()
+    for stuck in [*streams]:
+        stuck.cancel()

@@ -99,6 +99,7 @@ class AppendStream:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self._meaning(error))
+        sending.cancel()  # of a call that was cut before it began gRPC never lets go who writes to it
         await asyncio.wait({sending})  # gRPC must not come back with it to an event loop that has ended
 
     async def _send(self) -> None:

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from qaservice.stores.eventstoredb.append_stream import AppendStream
 
 _GRACE = 5.0  # seconds
+_END_SECONDS = 1.0  # for what was cut; longer, and the process would wait for what may never end
 _MOST_STREAMS = 8
 
 
@@ -65,11 +66,12 @@ class Appends:
         running = dict(self._running)
         for stream in running.values():
             stream.retire()
-        if running:
-            await asyncio.wait(running, timeout=_GRACE)
+        if not running:
+            return
+        await asyncio.wait(running, timeout=_GRACE)
         for stream in running.values():
             stream.cut()
-        await asyncio.gather(*running)
+        await asyncio.wait(running, timeout=_END_SECONDS)
 
     def _stream(self, connection: AsyncESDBConnection) -> AppendStream:
         """The one to be used now: of as many as there may be, the one with the fewest appends under way."""

@@ -13,10 +13,10 @@ from esdbclient.streams import AsyncStreamsService
 
 from qaservice.domain.errors import OutcomeUnknown
 from qaservice.stores.eventstoredb import appends
-from qaservice.stores.eventstoredb.append_stream import AppendStream, StreamBroke
+from qaservice.stores.eventstoredb.append_stream import AppendStream
 from qaservice.stores.eventstoredb.appends import _request
 from qaservice.stores.eventstoredb.client import Client
-from qaservice.stores.eventstoredb.errors import NotStored, outcome_of
+from qaservice.stores.eventstoredb.errors import NotStored, StreamBroke, outcome_of
 from tests.contract.eventstoredb_given import a_server
 from tests.given import a_key, created, eventually, history_of, updated
 from tests.standins.eventstoredb import EventStoreDB

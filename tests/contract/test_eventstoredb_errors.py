@@ -7,7 +7,7 @@ from esdbclient.exceptions import EventStoreDBClientException, GrpcError, Servic
 from google.protobuf import any_pb2, empty_pb2  # type: ignore[import-untyped]
 
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown, TooLarge
-from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision, outcome_of
+from qaservice.stores.eventstoredb.errors import NotStored, StreamBroke, WrongRevision, outcome_of
 
 SURE: dict[str, type[Exception]] = {
     "WrongCurrentVersion": WrongRevision,
@@ -57,6 +57,7 @@ def test_a_status_says_nothing_but_that_the_server_does_no_such_thing(code: grpc
 )
 def test_a_connection_that_was_lost_may_have_carried_the_append(details: str, outcome: type[Exception]) -> None:
     assert type(outcome_of(ServiceUnavailable(details))) is outcome
+    assert type(outcome_of(StreamBroke(details))) is OutcomeUnknown  # it carried others too
 
 
 def test_an_answer_without_details_is_a_server_that_is_not_ready() -> None:

@@ -14,15 +14,7 @@ from esdbclient.exceptions import (
 from esdbclient.protos.Grpc.shared_pb2 import UUID as ID
 from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq, BatchAppendResp
 
-from qaservice.stores.eventstoredb.errors import is_refused
-
-
-class StreamBroke(ServiceUnavailable):
-    """The server went away, or leads no more, with several appends under way: each of them may be stored."""
-
-    def __init__(self, words: str, leader_grpc_target: str | None = None) -> None:
-        super().__init__(words)
-        self.leader_grpc_target = leader_grpc_target
+from qaservice.stores.eventstoredb.errors import StreamBroke, is_refused
 
 
 class AppendStream:

@@ -11,8 +11,8 @@ from esdbclient.connection_spec import NODE_PREFERENCE_LEADER, URI_SCHEME_ESDB, 
 from esdbclient.exceptions import DiscoveryFailed, EventStoreDBClientException, NodeIsNotLeader, ServiceUnavailable
 
 from qaservice.domain.errors import LogUnavailable
-from qaservice.stores.eventstoredb.append_stream import StreamBroke
 from qaservice.stores.eventstoredb.client import Client, ClusterClient, uncut
+from qaservice.stores.eventstoredb.errors import StreamBroke
 
 T = TypeVar("T")
 

@@ -41,6 +41,15 @@ class NotStored(LogUnavailable):
     """The append is not stored, by a passing trouble: the same call may succeed."""
 
 
+class StreamBroke(ServiceUnavailable):
+    """The server went away, or leads no more, with several appends under way on one stream: each of them may be stored,
+    whatever the words say of one."""
+
+    def __init__(self, words: str, leader_grpc_target: str | None = None) -> None:
+        super().__init__(words)
+        self.leader_grpc_target = leader_grpc_target
+
+
 def outcome_of(error: EventStoreDBClientException) -> Exception:
     """What a failed append came to."""
     words = in_words(error)
@@ -52,7 +61,8 @@ def outcome_of(error: EventStoreDBClientException) -> Exception:
         return LogUnavailable(words)
     if isinstance(error, NodeIsNotLeader | DiscoveryFailed | SSLError) or _is_not_ready(error):
         return NotStored(words)
-    if isinstance(error, ServiceUnavailable) and any(text in words for text in _NOTHING_DONE):
+    is_of_one = isinstance(error, ServiceUnavailable) and not isinstance(error, StreamBroke)
+    if is_of_one and any(text in words for text in _NOTHING_DONE):
         return NotStored(words)
     return OutcomeUnknown(words)
 

@@ -16,7 +16,7 @@ from qaservice.stores.eventstoredb import appends
 from qaservice.stores.eventstoredb.append_stream import AppendStream
 from qaservice.stores.eventstoredb.appends import _request
 from qaservice.stores.eventstoredb.client import Client
-from qaservice.stores.eventstoredb.errors import NotStored, StreamBroke, outcome_of
+from qaservice.stores.eventstoredb.errors import NotSent, NotStored, StreamBroke, outcome_of
 from tests.contract.eventstoredb_given import a_server
 from tests.given import a_key, created, eventually, history_of, updated
 from tests.standins.eventstoredb import EventStoreDB
@@ -119,9 +119,71 @@ async def test_a_call_on_which_nothing_is_answered_is_left(
     await append(client)
     server.faults.queue("append", "hang")
     with pytest.raises(GrpcDeadlineExceeded):
-        await append(client, timeout=0.2)
+        await append(client, timeout=0.5)
     await append(client)
     assert len(opened) == 2
+
+
+async def test_a_call_on_which_answers_come_too_late_is_not_left(
+    client: Client, server: EventStoreDB, opened: list[object]
+) -> None:
+    await append(client)
+    server.append_latency = 0.2
+    for _ in range(5):
+        with pytest.raises(GrpcDeadlineExceeded):
+            await append(client, timeout=0.15)
+    await append(client)
+    assert len(opened) == 1
+
+
+async def test_a_call_is_left_where_nobody_is_answered_however_short_each_waits(
+    client: Client, server: EventStoreDB, opened: list[object]
+) -> None:
+    await append(client)
+    server.faults.queue("append", "hang", times=3)
+    for _ in range(3):
+        with pytest.raises(GrpcDeadlineExceeded):
+            await append(client, timeout=0.15)
+    await append(client)
+    assert len(opened) == 2
+
+
+@pytest.mark.usefixtures("one_call")
+async def test_calls_that_were_left_count_among_those_there_may_be(
+    client: Client, server: EventStoreDB, opened: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appends, "_MOST_WITH_LEFT", 2)
+    server.faults.queue("append", "hang", times=4)
+    patient = []
+    for calls in (1, 3):
+        patient.append(asyncio.create_task(append(client, timeout=60)))
+        await eventually(lambda calls=calls: server.calls["append"] == calls)  # type: ignore[misc]
+        with pytest.raises(GrpcDeadlineExceeded):
+            await append(client, timeout=0.5)
+    with pytest.raises(NotSent) as refused:
+        await append(client)
+    assert isinstance(outcome_of(refused.value), NotStored)
+    assert len(opened) == 2
+    for waiting in patient:
+        waiting.cancel()
+    await eventually(lambda: not client._appends._running)
+    await append(client)
+
+
+async def test_where_there_may_be_no_more_calls_the_busy_ones_are_used(
+    client: Client, opened: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appends, "_MOST_WITH_LEFT", 2)
+    await asyncio.gather(*(append(client) for _ in range(20)))
+    assert len(opened) == 2
+
+
+async def test_each_client_has_a_connection_of_its_own(client: Client, server: EventStoreDB, opened: list[Any]) -> None:
+    other = Client(server.uri)
+    await other.connect()
+    await asyncio.gather(append(client), append(other))
+    assert len({call.peer() for call in opened}) == 2
+    await other.close()
 
 
 @pytest.mark.usefixtures("one_call")

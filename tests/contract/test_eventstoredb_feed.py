@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -119,7 +119,13 @@ async def test_followers_of_a_server_that_is_down_hear_of_it_and_begin_again() -
         await given.server.start()
         async with given.another_log() as log:
             recorded = await created(log, a_key())
-        assert (await handed_out(given.feed))[0] == [recorded.event.key]
+
+        async def begins_again() -> bool:
+            with suppress(LogUnavailable):  # gRPC connects once in a second, which is longer than this feed waits
+                return (await handed_out(given.feed))[0] == [recorded.event.key]
+            return False
+
+        await eventually(begins_again, within=3)
 
 
 async def test_followers_end_when_the_feed_is_closed(given: Given) -> None:

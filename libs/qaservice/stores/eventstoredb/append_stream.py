@@ -16,6 +16,8 @@ from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq, BatchAppendResp
 
 from qaservice.stores.eventstoredb.errors import StreamBroke, is_refused
 
+_SILENCE_SECONDS = 0.4  # a stream that owes an answer for so long may be dead
+
 
 class AppendStream:
     """Does its work in `run`. `retired`: no more appends are to be sent on it; it ends when those under way have."""
@@ -37,12 +39,14 @@ class AppendStream:
         self._unsent: dict[int, BatchAppendReq] = {}
         self._news = asyncio.Event()
         self._sent = self._answers = 0
+        self._silent_since: float | None = None  # since when it owes an answer and has given none
 
     async def answer(self, id: int, request: BatchAppendReq, timeout: float) -> BatchAppendResp:
         """The server's answer to a request of this id. Raises GrpcDeadlineExceeded after `timeout` seconds, and
         EventStoreDBClientException where the stream ended."""
-        answers = self._answers
         loop = asyncio.get_running_loop()
+        if self._silent_since is None:
+            self._silent_since = loop.time()
         answer: asyncio.Future[BatchAppendResp] = loop.create_future()
         self._waiting[id] = answer
         self._unsent[id] = request
@@ -51,8 +55,8 @@ class AppendStream:
         try:
             return await answer
         except TimeoutError:
-            if self._answers == answers:  # to nobody: who knows whether it ever will again
-                self.retire()
+            if self._silent_since is not None and loop.time() - self._silent_since >= _SILENCE_SECONDS:
+                self.retire()  # who knows whether it ever answers again; the caller's own patience may be short
             raise GrpcDeadlineExceeded("no answer in time") from None
         finally:
             patience.cancel()
@@ -109,9 +113,11 @@ class AppendStream:
 
     async def _receive(self) -> None:
         """Hand every answer to its caller."""
+        clock = asyncio.get_running_loop().time
         while (answer := await self._call.read()) is not grpc.aio.EOF:
             self._answers += 1
             waiting = self._waiting.pop(_number(answer.correlation_id), None)
+            self._silent_since = clock() if self._waiting else None
             if waiting is not None and not waiting.done():  # else its caller has gone
                 waiting.set_result(answer)
 

@@ -18,10 +18,12 @@ from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from qaservice.stores.eventstoredb.append_stream import AppendStream
+from qaservice.stores.eventstoredb.errors import NotSent
 
 _GRACE = 5.0  # seconds
 _END_SECONDS = 1.0  # for what was cut; longer, and the process would wait for what may never end
 _MOST_STREAMS = 8
+_MOST_WITH_LEFT = 16  # of the 100 calls that a connection takes (Kestrel's default); reads have 80
 
 
 class Appends:
@@ -46,9 +48,8 @@ class Appends:
     ) -> int:
         """See Client.append. Raises EventStoreDBClientException, as the client's own call does, and InternalError where
         the server's answer proves nothing."""
-        id = next(self._ids)
-        request = _request(id, stream, expected, events, timeout)
-        answer = await self._stream(connection).answer(id, request, timeout)
+        carrier, id = self._stream(connection), next(self._ids)
+        answer = await carrier.answer(id, _request(id, stream, expected, events, timeout), timeout)
         # An internal error has no details, as an answer has that proves that nothing is stored (EventStoreDB 24.10
         # source: Streams.BatchAppend, Status).
         if answer.WhichOneof("result") is None or answer.error.code == INTERNAL:
@@ -74,14 +75,19 @@ class Appends:
         await asyncio.wait(running, timeout=_END_SECONDS)
 
     def _stream(self, connection: AsyncESDBConnection) -> AppendStream:
-        """The one to be used now: of as many as there may be, the one with the fewest appends under way."""
+        """The one to be used now: of as many as there may be, the one with the fewest appends under way. Raises NotSent
+        where there may be no more, and none is usable: a server that hangs keeps those that were left."""
         if self._closed:
             raise ServiceUnavailable("Channel is closed")
         usable = [one for one in self._running.values() if one.connection is connection and not one.retired]
         idlest = min(usable, key=AppendStream.under_way, default=None)
-        if idlest is not None and (len(usable) == _MOST_STREAMS or not idlest.under_way()):
+        if idlest is not None and (len(usable) >= _MOST_STREAMS or not idlest.under_way()):
             return idlest
-        return self._opened(connection)
+        if sum(one.connection is connection for one in self._running.values()) < _MOST_WITH_LEFT:
+            return self._opened(connection)
+        if idlest is None:
+            raise NotSent("nothing is answered on the streams of appends")
+        return idlest
 
     def _opened(self, connection: AsyncESDBConnection) -> AppendStream:
         for stream in [*self._running.values()]:

@@ -43,6 +43,8 @@ class Client(AsyncEventStoreDBClient):
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1_000),
+            # A connection of its own: clients of one process would share it, and the 100 calls that it takes.
+            ("grpc.use_local_subchannel_pool", 1),
         )
 
     @property

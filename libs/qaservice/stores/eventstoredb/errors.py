@@ -41,6 +41,10 @@ class NotStored(LogUnavailable):
     """The append is not stored, by a passing trouble: the same call may succeed."""
 
 
+class NotSent(EventStoreDBClientException):
+    """The append never left this process."""
+
+
 class StreamBroke(ServiceUnavailable):
     """The server went away, or leads no more, with several appends under way on one stream: each of them may be stored,
     whatever the words say of one."""
@@ -59,7 +63,7 @@ def outcome_of(error: EventStoreDBClientException) -> Exception:
         return TooLarge(f"value is larger than the event store takes: {words}")
     if isinstance(error, StreamIsDeleted | BadRequestError) or is_refused(error):
         return LogUnavailable(words)
-    if isinstance(error, NodeIsNotLeader | DiscoveryFailed | SSLError) or _is_not_ready(error):
+    if isinstance(error, NodeIsNotLeader | DiscoveryFailed | SSLError | NotSent) or _is_not_ready(error):
         return NotStored(words)
     is_of_one = isinstance(error, ServiceUnavailable) and not isinstance(error, StreamBroke)
     if is_of_one and any(text in words for text in _NOTHING_DONE):

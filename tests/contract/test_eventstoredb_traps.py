@@ -107,6 +107,13 @@ async def test_a_subscription_that_ends_ends_its_follower(given: Given, fault: s
         await asyncio.wait_for(follower, 3)
 
 
+async def test_a_subscription_that_ends_before_it_is_confirmed_ends_its_follower(given: Given) -> None:
+    await created(given.log, a_key())
+    given.server.faults.queue("subscribe", "end")
+    with pytest.raises(LogUnavailable, match="ended"):
+        await handed_out(given.feed)
+
+
 async def test_a_subscription_that_hangs_while_the_log_grows_is_noticed() -> None:
     async with a_server(timeout=2.0) as given:
         follower = await following(given.feed)

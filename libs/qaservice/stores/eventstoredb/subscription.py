@@ -134,6 +134,8 @@ class Subscription:
             return LogUnavailable(f"the subscription broke: {in_words(error)}")
         except LogUnavailable as error:
             return error
+        except StopAsyncIteration:  # before it was confirmed
+            pass
         finally:
             self._news.set()
         return LogUnavailable("the subscription ended")

@@ -5,6 +5,7 @@ The faults are the stand-in's: it has the rules of the server, and can be told w
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pytest
 from esdbclient import StreamState
@@ -94,6 +95,16 @@ async def test_an_end_that_was_not_found_is_looked_for_again(given: Given) -> No
     recorded = await created(given.log, a_key())
     given.server.faults.queue("read", "end")
     assert await given.feed.end() == recorded.position
+
+
+async def test_a_follower_is_not_at_the_end_by_one_read_that_was_cut_off(given: Given) -> None:
+    await created(given.log, a_key())
+    await given.feed.store_id()
+    given.server.faults.queue("subscribe", "hang")
+    given.server.faults.queue("read", CUT_AFTER_ONE, times=2)  # of the log's name: that is all of it
+    given.server.faults.queue("read", "end")
+    async with aclosing(given.feed.follow(START)) as batches:
+        assert not (await anext(batches)).at_end
 
 
 # A subscription ends, and nothing says so.

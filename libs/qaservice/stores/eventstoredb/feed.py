@@ -49,7 +49,8 @@ class EventStoreDbFeed:
 
     async def end(self) -> Position:
         """See EventFeed.end. The server looks for it from its end backwards, through what others have stored too."""
-        for _ in range(2):  # nothing is believed when said twice: a read that was cut off says it too
+        # That there is no event is believed only at the second reply: a read that was cut off says so too.
+        for _ in range(2):
             last = await self._read_all(_SCAN_SECONDS, backwards=True)
             if last:
                 return position_of(last[0])
@@ -123,14 +124,21 @@ class EventStoreDbFeed:
         Raises LogUnavailable where that is too long.
         """
         end, now = subscription.end, asyncio.get_running_loop().time()
-        found = await self._read_all(self._timeout, start=end, limit=1 if end == START else 2)
-        if all(position_of(event) <= end for event in found):
+        if not await self._goes_on(end):
             subscription.confirm(end)
             return None
         since = now if before is None else before
         if now - since > self._timeout:
             raise LogUnavailable(f"the subscription has delivered nothing for {self._timeout} s")
         return since
+
+    async def _goes_on(self, end: Position) -> bool:
+        """Whether an event of ours lies behind `end`. That there is none is believed as in `end`."""
+        for _ in range(2):
+            found = await self._read_all(self._timeout, start=end, limit=1 if end == START else 2)
+            if any(position_of(event) > end for event in found):
+                return True
+        return False
 
     async def _first_from(self, position: Position) -> RecordedEvent:
         """The event that begins at a position, or the next; whosever it is."""

@@ -23,7 +23,7 @@ from qaservice.stores.eventstoredb.calls import PAGE_EVENTS, EventStoreDb, pause
 from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb.events import checked_prefix, new_event, position_of, recorded, store_stream
 from qaservice.stores.eventstoredb.hints import Hints
-from qaservice.stores.eventstoredb.store_id import StoreId
+from qaservice.stores.eventstoredb.store_id import SharedStoreId, StoreId
 
 _MOST_ROUNDS = 30  # each is lost with even odds to another process that writes the same key all the time
 _LONGEST_CHECK = 2.0
@@ -62,8 +62,7 @@ class EventStoreDbLog:
         self._timeout = timeout
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._hints = Hints()
-        self._store_ids = StoreId(self._database, prefix)
-        self._store_id: UUID | None = None
+        self._store_id = SharedStoreId(StoreId(self._database, prefix), timeout)
         self._losses = -1
 
     async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
@@ -72,7 +71,7 @@ class EventStoreDbLog:
         try:
             async with asyncio.timeout_at(command.deadline), self._turn(key):
                 hint = self._known().get(key)
-                appended = await self._rounds(command, hint, await self._store(command.deadline))
+                appended = await self._rounds(command, hint, await self._store_id.get(command.deadline))
                 if not appended.replayed:
                     self._hints.put(key, appended.recorded)
                 return appended
@@ -108,7 +107,7 @@ class EventStoreDbLog:
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""
         self._known()
-        return await self._store(self._deadline())
+        return await self._store_id.get(self._deadline())
 
     async def check(self) -> None:
         """Return if the log can be read, from the node that takes the writes. Raises LogUnavailable within 2 s."""
@@ -134,15 +133,9 @@ class EventStoreDbLog:
         losses = self._database.connection.losses()
         if losses != self._losses:
             self._hints.clear()
-            self._store_id = None
+            self._store_id.forget()
             self._losses = losses
         return self._hints
-
-    async def _store(self, deadline: float) -> UUID:
-        """The log's store id, read again after the connection was lost."""
-        if self._store_id is None:
-            self._store_id = await self._store_ids.made(deadline)
-        return self._store_id
 
     async def _rounds(self, command: _Command, hint: Recorded | None, store: UUID) -> Appended:
         """Decide and append until no other process is faster: first on what may be known, then on what is read."""

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from esdbclient import NewEvent
 
-from qaservice.domain.errors import OutcomeUnknown
+from qaservice.domain.errors import LogUnavailable, OutcomeUnknown
 from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
 from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb.events import STORE_TYPE, store_stream
@@ -33,3 +33,50 @@ class StoreId:
             except (WrongRevision, NotStored, OutcomeUnknown):
                 await asyncio.sleep(next(pause))
         return found
+
+
+class SharedStoreId:
+    """The id, read once for all who want to know it, and kept until it is forgotten."""
+
+    def __init__(self, store_id: StoreId, timeout: float) -> None:
+        self._store_id = store_id
+        self._timeout = timeout
+        self._known: UUID | None = None
+        self._forgotten = 0
+        self._reading: asyncio.Task[UUID] | None = None
+
+    def forget(self) -> None:
+        """Another log may stand there: only a read that begins after this counts."""
+        self._known = None
+        self._forgotten += 1
+
+    async def get(self, deadline: float) -> UUID:
+        """The id, made now where there is none. Raises LogUnavailable."""
+        if self._known is not None:
+            return self._known
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._read()
+        except TimeoutError:
+            raise LogUnavailable("the log's store id was not read in time") from None
+
+    async def _read(self) -> UUID:
+        """Join the read that is under way; where that fails, which ends before our time does, the next one."""
+        if self._reading is not None and not self._reading.done():
+            await asyncio.wait({self._reading})
+            if self._known is not None:
+                return self._known
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_for_all())
+            self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait
+        reading = self._reading
+        await asyncio.wait({reading})  # it goes on when whoever began it has gone
+        return reading.result()
+
+    async def _read_for_all(self) -> UUID:
+        while True:
+            forgotten = self._forgotten
+            found = await self._store_id.made(asyncio.get_running_loop().time() + self._timeout)
+            if forgotten == self._forgotten:
+                self._known = found
+                return found

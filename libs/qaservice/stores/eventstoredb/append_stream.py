@@ -88,7 +88,7 @@ class AppendStream:
         except (grpc.aio.UsageError, asyncio.CancelledError) as cause:  # it was cut, or its channel was closed
             error = ServiceUnavailable(str(cause) or "the channel was closed")
         except ValueError as cause:
-            error = EventStoreDBClientException(f"an answer to nobody knows what: {cause}")
+            error = EventStoreDBClientException(f"an answer whose id can't be read: {cause}")
         self.retired = True
         self.cut()
         self._news.set()

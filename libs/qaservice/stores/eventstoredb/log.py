@@ -122,7 +122,8 @@ class EventStoreDbLog:
         return asyncio.get_running_loop().time() + self._timeout
 
     def _turn(self, key: str) -> asyncio.Lock:
-        """Commands on one key take turns, or each would cost the others a round. Nobody's turn is nobody's memory."""
+        """Commands on one key take turns, or each would cost the others a round. A lock that nobody holds or waits for
+        is forgotten."""
         turn = self._turns.get(key)
         if turn is None:
             turn = self._turns[key] = asyncio.Lock()

@@ -42,7 +42,7 @@ class ReadModel(Protocol):
 
     async def apply(self, documents: Sequence[Document], checkpoint: Checkpoint) -> bool:
         """Store each document where the stored one is of an older build or has a lower revision; when all are
-        durable, move the checkpoint up, never down: a build that is complete stays so, `confirmed` never runs
-        backwards. A checkpoint without target ends the build: what older builds left is removed before. False: another
-        build was begun, nothing may be applied."""
+        durable, move the checkpoint up, never down: a build that is complete stays so, `confirmed` stays where
+        the checkpoint has none. A checkpoint without target ends the build: what older builds left is removed before.
+        False: another build was begun, nothing may be applied."""
         ...

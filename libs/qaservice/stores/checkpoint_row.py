@@ -12,7 +12,7 @@ NAMES = ("store", "build", "position", "event_position", "event_id", "target", "
 
 
 def row_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """A checkpoint as it is stored, by NAMES; times of one length, so that text compares as time."""
+    """A checkpoint as it is stored, by NAMES."""
     confirmed = checkpoint.confirmed
     return {
         "store": str(checkpoint.store),

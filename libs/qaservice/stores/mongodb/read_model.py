@@ -116,11 +116,12 @@ class MongoReadModel:
         """Move the stored checkpoint of the same build. False: it is of another build, or further already."""
         row = row_of(checkpoint)
         not_beyond = {"_id": CHECKPOINT, "build": checkpoint.build, "position": {"$lte": checkpoint.position}}
+        # `confirmed` may go back: a clock that was ahead once would otherwise make the lag 0 until it is as late again.
+        confirmed = {} if row["confirmed"] is None else {"confirmed": row["confirmed"]}
         moves = {
-            "$set": {name: row[name] for name in ("position", "event_position", "event_id")},
-            # Another projector may have completed the build, or confirmed it later. Null is less than any value.
+            "$set": {name: row[name] for name in ("position", "event_position", "event_id")} | confirmed,
+            # Another projector may have completed the build. Null is less than any value.
             "$min": {"target": row["target"]},
-            "$max": {"confirmed": row["confirmed"]},
         }
         async with self._collection.operation() as answers:
             moved = await answers.update_one(not_beyond, moves)

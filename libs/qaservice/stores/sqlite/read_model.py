@@ -52,11 +52,12 @@ WHERE (build, revision) < (excluded.build, excluded.revision)
 _BEGIN_BUILD = """
 REPLACE INTO checkpoint VALUES(1, :store, :build, :position, :event_position, :event_id, :target, :confirmed)
 """
-# Another projector may have completed the build, or confirmed it later.
+# Another projector may have completed the build. `confirmed` may go back: a clock that was ahead once would otherwise
+# make the lag 0 until it is as late again.
 _MOVE_UP = """
 UPDATE checkpoint SET position = :position, event_position = :event_position, event_id = :event_id,
     target = CASE WHEN target IS NULL THEN NULL ELSE :target END,
-    confirmed = coalesce(max(confirmed, :confirmed), confirmed, :confirmed)
+    confirmed = coalesce(:confirmed, confirmed)
 WHERE build = :build AND position <= :position
 """
 _DROP_OTHER_BUILDS = "DELETE FROM answers WHERE build <> ?"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,30 @@ async def test_a_locked_file_is_waited_for_no_longer_than_the_timeout(path: Path
             await model.apply([], at(1))
     assert await model.apply([], at(1))
     await model.close()
+
+
+async def test_a_close_does_not_wait_for_another_writer(path: Path) -> None:
+    model = SqliteReadModel(path, timeout=8)
+    await model.begin(FIRST)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        batch = asyncio.create_task(model.apply([], at(1)))
+        await asyncio.sleep(0)  # it waits in its thread, or is about to
+        began = time.monotonic()
+        await model.close()
+        assert time.monotonic() - began < 2
+        with pytest.raises(ReadModelUnavailable, match="another process holds it locked"):
+            await batch
+
+
+async def test_a_batch_handed_over_before_the_close_is_finished(path: Path, answers: SqliteAnswers) -> None:
+    model = SqliteReadModel(path, timeout=5)
+    await model.begin(FIRST)
+    batch = asyncio.create_task(model.apply([], at(1)))
+    await asyncio.sleep(0)
+    await model.close()
+    assert await batch
+    assert await answers.checkpoint() == at(1)
 
 
 async def test_a_document_that_cannot_be_stored_takes_the_batch_along(

@@ -73,8 +73,9 @@ def open_in_memory(schema: str, *, text: type[str | bytes] = str) -> sqlite3.Con
     return connection
 
 
-def patiently(step: Callable[[], T], deadline: float) -> T:
-    """The result of `step`, tried again while another process holds the lock, until `deadline` (`time.monotonic`).
+def patiently(step: Callable[[], T], deadline: float, hurried: Callable[[], bool] = lambda: False) -> T:
+    """The result of `step`, tried again while another process holds the lock, until `deadline` (`time.monotonic`) or
+    until `hurried` says that nobody wants to wait any more.
 
     The pauses have jitter, so that two saturated writers take turns. Blocks its thread. Raises sqlite3.Error.
     """
@@ -83,7 +84,7 @@ def patiently(step: Callable[[], T], deadline: float) -> T:
             return step()
         except sqlite3.OperationalError as error:
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
+            if not busy or time.monotonic() > deadline or hurried():
                 raise
         time.sleep(random.uniform(0.0001, 0.001))
 

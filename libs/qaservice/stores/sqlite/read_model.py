@@ -3,6 +3,7 @@ changed in one transaction."""
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,7 @@ class SqliteReadModel:
             else Handle(path, InSameFolder(path, partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL")))
         )
         self._thread = ThreadPoolExecutor(1, "read-model-writer")
+        self._closing = threading.Event()
 
     async def checkpoint(self) -> Checkpoint | None:
         """See ReadModel.checkpoint."""
@@ -116,7 +118,9 @@ class SqliteReadModel:
         return SqliteAnswers(self._source)
 
     async def close(self) -> None:
-        """Finish the batch under way and close the file."""
+        """Finish the batch under way and close the file; a batch that waits for another writer fails instead, since a
+        process that is told to stop has no time for it, and it can be repeated."""
+        self._closing.set()
         await asyncio.to_thread(self._thread.shutdown)
         self._source.close()
 
@@ -127,7 +131,7 @@ class SqliteReadModel:
 
     def _transaction(self, step: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            with patiently(self._begun, time.monotonic() + self._timeout) as connection:
+            with patiently(self._begun, time.monotonic() + self._timeout, self._closing.is_set) as connection:
                 return step(connection)
         except sqlite3.Error as error:
             if isinstance(self._source, Handle):

@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import os
+import time
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +16,8 @@ from qaservice.domain.recorded import Appended, Recorded
 from qaservice.stores.sqlite.commit import Command
 from qaservice.stores.sqlite.events import schema
 from qaservice.stores.sqlite.feed import SqliteFeed
-from qaservice.stores.sqlite.file import open_in_memory
+from qaservice.stores.sqlite.file import open_for_reading, open_in_memory
+from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.writer import LoopWriter
 from tests.contract.sqlite_given import (
@@ -25,7 +29,7 @@ from tests.contract.sqlite_given import (
     read_only,
     stored_keys,
 )
-from tests.given import a_key, created, history_of
+from tests.given import a_key, created, eventually, history_of
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +42,10 @@ def damage(path: Path) -> None:
 
 def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+async def ends_at(feed: SqliteFeed, position: int) -> bool:
+    return await feed.end() == position
 
 
 def digest(path: Path) -> str:
@@ -121,6 +129,35 @@ async def test_a_folder_that_was_always_read_only_is_read_until_somebody_writes(
     await batches.aclose()
     await reading.close()
     await log.close()
+
+
+@pytest.mark.usefixtures("looking_often")
+async def test_a_writer_who_comes_and_goes_unseen_does_not_leave_readers_of_a_read_only_folder_behind(
+    path: Path,
+) -> None:
+    reading = SqliteFeed.of_file(path)
+    for position in range(1, 4):
+        log = SqliteLog(path, timeout=5)
+        await created(log, a_key())
+        await log.close()
+        with read_only(path.parent):
+            await eventually(partial(ends_at, reading, position))
+    await reading.close()
+
+
+async def test_a_change_within_a_tick_of_the_clock_is_seen_in_a_read_only_folder(path: Path) -> None:
+    tick = time.time_ns() + 10**12
+    handle = Handle(path, partial(open_for_reading, path))
+    for count in range(1, 3):
+        log = SqliteLog(path, timeout=5)
+        await created(log, a_key())
+        await log.close()
+        os.utime(path, ns=(tick, tick))
+        with read_only(path.parent):
+            if not handle.look():
+                handle.leave()
+            assert handle.connection().execute("SELECT count(*) FROM events").fetchone() == (count,)
+    handle.close()
 
 
 async def test_a_folder_that_cannot_be_made_is_said(path: Path) -> None:

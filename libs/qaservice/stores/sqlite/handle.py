@@ -25,6 +25,9 @@ class Files(NamedTuple):
 
     main: Inode | None
     wal: Inode | None
+    alone: tuple[int, int] | None
+    """Length and time of a file without a write-ahead log: such a one is read as if it never changed, and a writer may
+    come and go unseen."""
 
 
 class Handle:
@@ -98,7 +101,8 @@ class Handle:
 
     def _found(self) -> Files:
         main, wal, _ = self._names
-        return Files(_inode(main), _inode(wal))
+        log = _inode(wal)
+        return Files(_inode(main), log, _state(main) if log is None else None)
 
     def _remove_log(self) -> None:
         """The log that bears the new file's name belongs to the old one; those who have it open keep it."""
@@ -117,6 +121,16 @@ def _inode(name: str) -> Inode | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _state(name: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(name)
+    except OSError:
+        return None
+    # A change within the same tick of the file system's clock would not show: as long as that may be, never the same.
+    now, changed = time.time_ns(), status.st_mtime_ns
+    return status.st_size, changed if now - changed > CLOCK_TICK_NS else now
 
 
 def _size(name: str) -> int:

@@ -156,7 +156,7 @@ def test_an_event_that_can_not_be_decoded_stops_the_projector_there_and_it_says_
 
     ((position,),) = rows(here.data / "events.sqlite", "SELECT position FROM events WHERE key = 'odd'")
     why = projector.get("/health/ready").json()["error"]
-    assert f"position {position}, key 'odd': unknown event type 'AnswerForgottenEvent'" in why
+    assert f"position {position} of 'odd' can't be read: unknown event type 'AnswerForgottenEvent'" in why
     eventually(lambda: projector.said(why))
     assert projector.get("/health/live").status_code == 200
     assert reads.get("/answers/before").status_code == 200

@@ -16,6 +16,7 @@ from esdbclient.protos.Grpc.streams_pb2 import BatchAppendReq, BatchAppendResp
 
 from qaservice.stores.eventstoredb.errors import StreamBroke, is_refused
 
+_END_SECONDS = 0.5
 _SILENCE_SECONDS = 0.4  # a stream that owes an answer for so long may be dead
 
 
@@ -95,8 +96,11 @@ class AppendStream:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self._meaning(error))
-        sending.cancel()  # of a call that was cut before it began gRPC never lets go who writes to it
-        await asyncio.wait({sending})  # gRPC must not come back with it to an event loop that has ended
+        # gRPC must not come back from a write to an event loop that has ended. But where a call was cut before it had
+        # begun, it never comes back.
+        await asyncio.wait({sending}, timeout=_END_SECONDS)
+        sending.cancel()
+        await asyncio.wait({sending})
 
     async def _send(self) -> None:
         """A task of its own: gRPC ends the call when somebody is cancelled while he writes to it."""

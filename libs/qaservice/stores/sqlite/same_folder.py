@@ -6,16 +6,19 @@ were all there is.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
+
+_SECONDS_TO_DELETE = 0.1
 
 
 class InSameFolder:
     """Opens a file anew only where its folder is the one of the first opening that succeeded."""
 
     def __init__(self, path: Path, opened: Callable[[], sqlite3.Connection]) -> None:
-        """`opened` gives a fresh connection or raises sqlite3.Error."""
-        self._folder = path.parent
+        """`opened` gives a fresh connection or raises sqlite3.Error. To be called in a thread: it may wait a moment."""
+        self._path = path
         self._opened = opened
         self._first: tuple[int, int] | None = None
 
@@ -25,13 +28,16 @@ class InSameFolder:
             raise sqlite3.OperationalError(
                 "the folder is gone or another one than at the start: put it back, or restart to begin there"
             )
+        if self._first is not None and not self._path.exists():
+            # Whoever deletes a file deletes those beside it one by one, and ours must not be among them.
+            time.sleep(_SECONDS_TO_DELETE)
         connection = self._opened()
         self._first = self._found()
         return connection
 
     def _found(self) -> tuple[int, int] | None:
         try:
-            status = os.stat(self._folder)
+            status = os.stat(self._path.parent)
         except OSError:
             return None
         return status.st_dev, status.st_ino

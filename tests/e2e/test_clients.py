@@ -6,7 +6,7 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -90,14 +90,16 @@ def test_trailers_are_no_headers(service: Process) -> None:
     assert got.count(b"content-type: application/json\r\n") == 2
 
 
-def test_trailers_without_end_are_refused(service: Process) -> None:
+def test_trailers_without_end_end_the_connection(service: Process) -> None:
     with service.connect() as connection:
         connection.sendall(CHUNKED)
-        for _ in range(130):
-            connection.sendall(b"X-Filler: " + b"x" * 1012 + b"\r\n")
+        with suppress(ConnectionError):
+            for _ in range(130):
+                connection.sendall(b"X-Filler: " + b"x" * 1012 + b"\r\n")
         got = rest(connection)
 
-    assert got.startswith(b"HTTP/1.1 400 ")
+    assert not got or got.startswith(b"HTTP/1.1 400 ")  # the reply may be lost with what was sent in vain
+    assert service.get("/ping").status_code == 200
 
 
 def test_who_has_said_all_still_hears_what_came_of_his_command(service: Process) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import sqlite3
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from qaservice.stores.sqlite.log import SqliteLog
+from qaservice.stores.sqlite.sink import SqliteSink
 from tests.contract.sqlite_child import SHARED, write
 from tests.contract.sqlite_given import query
 from tests.given import a_key, created, history_of
@@ -84,3 +87,15 @@ async def test_followers_killed_again_and_again_leave_nothing_behind(log: Sqlite
     await created(log, a_key())
     await log.close()
     assert os.listdir(path.parent / "wake") == []
+
+
+async def test_an_import_waits_for_whoever_is_writing_when_it_begins(log: SqliteLog, path: Path) -> None:
+    await log.check()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = Timer(0.2, other.rollback)
+        done.start()
+        sink = SqliteSink(path, timeout=5)
+        await sink.open()
+        done.join()
+    await sink.close()

@@ -37,7 +37,7 @@ class SqliteSink:
 
     async def open(self) -> None:
         """Make the file where there is none. Raises LogUnavailable."""
-        self._translated(self._handle.connection)
+        self._translated(lambda: patiently(self._handle.connection, time.monotonic() + self._timeout))
 
     async def add(self, events: Sequence[Recorded], previous: Recorded | None) -> None:
         """See EventSink.add."""

@@ -5,18 +5,16 @@ database is every command's. Nobody hears of anything before the commit returned
 """
 
 import asyncio
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.idempotency import WINDOW
 from qaservice.domain.recent import Decide, Recent
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.sqlite.events import INDEXED_FROM, INSERT, LAST, REMEMBERED, REMEMBERED_EARLY, moment, recorded
+from qaservice.stores.sqlite.events import INSERT, LAST, inserted, moment, recorded, remembering
 
 _STORE_AND_LAST_TIME = "SELECT id, (SELECT time FROM events ORDER BY position DESC LIMIT 1) FROM store"
 
@@ -72,15 +70,14 @@ def _append(connection: sqlite3.Connection, command: Command, decide: Decide, st
     revision = 0 if last is None else last.revision + 1
 
     def remembered(idempotency_key: str) -> Iterable[Recorded]:
-        before_window = revision - 1 - WINDOW
-        for sql in (REMEMBERED, REMEMBERED_EARLY) if before_window < INDEXED_FROM else (REMEMBERED,):
-            yield from map(recorded, connection.execute(sql, (command.key, idempotency_key, before_window)))
+        before = revision - 1 - WINDOW
+        for sql in remembering(before):
+            yield from map(recorded, connection.execute(sql, (command.key, idempotency_key, before)))
 
     event = decide(Recent(last, remembered))
     if isinstance(event, Recorded):
         return Appended(event, store, replayed=True)
-    metadata = json.dumps(command.metadata) if command.metadata else None
-    values = (command.key, revision, command.id.bytes, now, type_of(event), metadata, value_of(event))
-    position = connection.execute(INSERT, values).lastrowid
+    row = inserted(event, revision, command.id, now, command.metadata)
+    position = connection.execute(INSERT, row).lastrowid
     assert position is not None
     return Appended(Recorded(event, revision, position, command.id, moment(now), command.metadata), store)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, SafeUUID, uuid4
 
-from qaservice.domain.codec import event_of
+from qaservice.domain.answers import Event
+from qaservice.domain.codec import event_of, type_of, value_of
 from qaservice.domain.errors import UndecodableEvent
-from qaservice.domain.recorded import Recorded, Undecodable
+from qaservice.domain.recorded import Metadata, Recorded, Undecodable
 from qaservice.stores.sqlite.file import open_for_writing
 
-INDEXED_FROM = 16
+_INDEXED_FROM = 16
 """The first revision in the index by idempotency key. A new answer's events are few enough to be read one by one, and
 not to be in the index spares its create, the commonest command, the writing of a page."""
 
@@ -33,7 +34,7 @@ CREATE TABLE events(
 );
 CREATE UNIQUE INDEX events_by_key ON events(key, revision);
 CREATE INDEX events_by_idempotency ON events(key, json_extract(metadata, '$.idempotency.key'), revision)
-    WHERE json_valid(metadata) AND revision >= {INDEXED_FROM};
+    WHERE json_valid(metadata) AND revision >= {_INDEXED_FROM};
 CREATE TABLE store(id TEXT NOT NULL);
 """
 
@@ -42,8 +43,8 @@ _REMEMBERED = f"""
 SELECT {COLUMNS} FROM events
 WHERE key = ? AND json_valid(metadata) AND json_extract(metadata, '$.idempotency.key') = ? AND revision > ?
 """
-REMEMBERED = f"{_REMEMBERED} AND revision >= {INDEXED_FROM} ORDER BY revision DESC"
-REMEMBERED_EARLY = f"{_REMEMBERED} AND revision < {INDEXED_FROM} ORDER BY revision DESC"
+_WITH_INDEX = f"{_REMEMBERED} AND revision >= {_INDEXED_FROM} ORDER BY revision DESC"
+_WITHOUT_INDEX = f"{_REMEMBERED} AND revision < {_INDEXED_FROM} ORDER BY revision DESC"
 INSERT = "INSERT INTO events(key, revision, id, time, type, metadata, value) VALUES(?, ?, ?, ?, ?, ?, ?)"
 LAST = f"SELECT {COLUMNS} FROM events WHERE key = ? ORDER BY revision DESC LIMIT 1"
 
@@ -62,6 +63,18 @@ def open_log(path: Path) -> sqlite3.Connection:
     sqlite3.Error."""
     # The schema anew each time: a file that takes the place of a deleted one is another log and has another store id.
     return open_for_writing(path, schema(), synchronous="FULL", text=bytes)
+
+
+def inserted(event: Event, revision: int, id: UUID, microseconds: int, metadata: Metadata) -> Row:
+    """An event as the parameters of INSERT."""
+    data = json.dumps(metadata) if metadata else None
+    return event.key, revision, id.bytes, microseconds, type_of(event), data, value_of(event)
+
+
+def remembering(before: int) -> tuple[str, ...]:
+    """The queries that together give an answer's events that remember an idempotency key, the last one first. Their
+    parameters: the answer's key, the idempotency key, and `before`, the revision after which they look."""
+    return (_WITH_INDEX, _WITHOUT_INDEX) if before < _INDEXED_FROM else (_WITH_INDEX,)
 
 
 def recorded(row: Row) -> Recorded:

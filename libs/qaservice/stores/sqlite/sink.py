@@ -1,22 +1,17 @@
 """Takes over the events of another log into a file: each batch in one transaction, all or nothing."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from qaservice.domain.codec import type_of, value_of
 from qaservice.domain.errors import DoesNotFollow, LogUnavailable
 from qaservice.domain.recorded import Recorded, runs_by_key
 from qaservice.stores.sqlite.bell import Bell
-from qaservice.stores.sqlite.events import INSERT, Row, microseconds, open_log
+from qaservice.stores.sqlite.events import INSERT, Row, inserted, microseconds, open_log
 from qaservice.stores.sqlite.file import in_words, patiently
 from qaservice.stores.sqlite.handle import Handle
-
-T = TypeVar("T")
 
 _LAST_ID = "SELECT id FROM events ORDER BY position DESC LIMIT 1"
 _LAST_REVISION = "SELECT max(revision) FROM events WHERE key = ?"
@@ -42,7 +37,7 @@ class SqliteSink:
     async def add(self, events: Sequence[Recorded], previous: Recorded | None) -> None:
         """See EventSink.add."""
         runs = runs_by_key(events)
-        rows = [_row(event) for event in events]
+        rows = [inserted(one.event, one.revision, one.id, microseconds(one.time), one.metadata) for one in events]
         self._translated(lambda: self._add(runs.values(), rows, previous))
         self._bell.ring_elsewhere()
 
@@ -67,9 +62,9 @@ class SqliteSink:
         connection.execute("BEGIN IMMEDIATE")
         return connection
 
-    def _translated(self, step: Callable[[], T]) -> T:
+    def _translated(self, step: Callable[[], object]) -> None:
         try:
-            return step()
+            step()
         except sqlite3.Error as error:
             raise LogUnavailable(in_words(self._path, error)) from error
 
@@ -79,16 +74,3 @@ def _check_follows(connection: sqlite3.Connection, event: Recorded) -> None:
     last = connection.execute(_LAST_REVISION, (event.event.key,)).fetchone()[0]
     if last != (event.revision - 1 if event.revision else None):
         raise DoesNotFollow(f"revision {event.revision} of {event.event.key!r} follows {last}")
-
-
-def _row(recorded: Recorded) -> Row:
-    event, metadata = recorded.event, recorded.metadata
-    return (
-        event.key,
-        recorded.revision,
-        recorded.id.bytes,
-        microseconds(recorded.time),
-        type_of(event),
-        json.dumps(metadata) if metadata else None,
-        value_of(event),
-    )

@@ -3,6 +3,7 @@ file that nobody will find again, and no follower may go on as if it were the ol
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Batch, Recorded
 from qaservice.stores.sqlite.events import schema
 from qaservice.stores.sqlite.feed import SqliteFeed
-from qaservice.stores.sqlite.file import open_for_writing
+from qaservice.stores.sqlite.file import open_for_reading, open_for_writing
 from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
@@ -247,6 +248,33 @@ async def test_a_follower_waits_for_a_file_that_was_deleted(log: SqliteLog, feed
         await following
     recorded = await created(log, a_key())
     assert await feed.end() == recorded.position == 1
+
+
+async def test_a_new_log_is_not_taken_for_that_of_a_deleted_file_since_it_has_its_inode(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    await log.check()
+    reading = Handle(path, partial(open_for_reading, path))
+    reading.connection()
+    inode = os.stat(f"{path}-wal").st_ino
+    await log.close()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    assert not reading.look()
+    reading.leave()
+    files = [path.parent / str(number) for number in range(100)]
+    for file in files:
+        file.touch()  # most file systems give an inode that is free to the next file
+    new = SqliteLog(tmp_path / "events.sqlite", timeout=5)
+    await created(new, a_key())
+    crashed = after_a_crash(tmp_path / "events.sqlite", tmp_path / "crashed")
+    await new.close()
+    wal = next((file for file in files if file.stat().st_ino == inode), files[0])
+    shutil.copyfile(f"{crashed}-wal", wal)
+    wal.rename(f"{path}-wal")
+    crashed.rename(path)
+    assert reading.connection().execute("SELECT count(*) FROM events").fetchone() == (1,)
+    reading.close()
 
 
 async def test_a_follower_at_the_start_of_an_empty_log_gets_nothing_of_another(

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ class Handle:
         self._opened = opened
         self._connection: sqlite3.Connection | None = None
         self._files: Files | None = None
+        self._held: int | None = None
 
     def connection(self) -> sqlite3.Connection:
         """The open connection. Raises sqlite3.Error."""
@@ -73,20 +75,25 @@ class Handle:
                 if _inode(main) != self._files.main or not _size(wal):
                     _bring_in(self._connection)
         finally:
-            self.close()
+            self.drop()
 
-    def close(self) -> None:
-        """Close the connection, if one is open."""
+    def drop(self) -> None:
+        """Close the connection, if one is open, until it is needed again."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def close(self) -> None:
+        """Close the connection for good."""
+        self.drop()
+        self._hold(None)
 
     def _open(self) -> sqlite3.Connection:
         known, before = self._files, self._found()
         replaced = False
         if known is not None and known.main != before.main:
             replaced = True
-            if known.wal == before.wal:
+            if known.wal is not None and known.wal == before.wal:
                 self._remove_log()
         connection = self._opened()
         files = self._found()
@@ -97,7 +104,18 @@ class Handle:
         self.openings += 1
         self.replacements += replaced
         self._files = files
+        self._hold(self._names[1])
         return connection
+
+    def _hold(self, wal: str | None) -> None:
+        """Have the write-ahead log open, if there is one: as long as its inode is remembered, no other file may get it,
+        or the log of a new file would be taken for that of a deleted one, and removed."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+        if wal is not None:
+            with suppress(OSError):
+                self._held = os.open(wal, os.O_RDONLY)
 
     def _found(self) -> Files:
         main, wal, _ = self._names

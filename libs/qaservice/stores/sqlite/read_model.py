@@ -135,7 +135,7 @@ class SqliteReadModel:
                 return step(connection)
         except sqlite3.Error as error:
             if isinstance(self._source, Handle):
-                self._source.close()
+                self._source.drop()
             raise ReadModelUnavailable(in_words(self._path, error)) from error
 
     def _begun(self) -> sqlite3.Connection:

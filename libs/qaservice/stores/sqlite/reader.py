@@ -87,7 +87,8 @@ class Reader:
         return self._source.connection()
 
     def _given_up(self, error: sqlite3.Error) -> Unavailable:
-        self.close()
+        if isinstance(self._source, Handle):
+            self._source.drop()
         return self._failed(in_words(self._path, error))
 
 

@@ -102,7 +102,7 @@ class ThreadWriter:
                 self._handle.leave(writes=True)
                 raise sqlite3.OperationalError("the file was deleted or replaced while it was being written")
         except Exception as error:  # noqa: BLE001  the thread goes on, each command hears of it
-            self._handle.close()
+            self._handle.drop()
             kind = OutcomeUnknown if unclear else LogUnavailable
             return [kind(in_words(self._path, error)) for _ in batch]
         return outcomes

@@ -8,11 +8,10 @@ import os
 import secrets
 import socket
 import stat
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from qaservice.stores.sqlite.handle import CLOCK_TICK_NS
+from qaservice.stores.sqlite.names import shows_changes
 
 _POLL_SECONDS = 0.05
 
@@ -25,7 +24,7 @@ class Bell:
         """Counts the rings heard: whoever notes it before he looks misses none while he is busy."""
         self._folder = folder
         self._socket: socket.socket | None = None
-        self._known: dict[str, None] = {}
+        self._known: set[str] = set()
         self._folder_time = -1
         self._listening: tuple[socket.socket, Path] | None = None
         self._waiting: set[asyncio.Future[None]] = set()
@@ -93,9 +92,8 @@ class Bell:
         try:
             changed = os.stat(folder).st_mtime_ns
             if changed != self._folder_time:
-                self._known = dict.fromkeys(os.listdir(folder))
-                # A change within the same tick of the file system's clock would not show: look again next time.
-                self._folder_time = changed if time.time_ns() - changed > CLOCK_TICK_NS else -1
+                self._known = set(os.listdir(folder))
+                self._folder_time = changed if shows_changes(changed) else -1
         except OSError:
             return []
         return list(self._known)
@@ -108,7 +106,7 @@ class Bell:
 
     def _forget(self, name: str, path: str) -> None:
         """Its process died; where the folder forbids, the socket stays."""
-        self._known.pop(name, None)
+        self._known.discard(name)
         with suppress(OSError):
             if stat.S_ISSOCK(os.lstat(path).st_mode):
                 os.unlink(path)

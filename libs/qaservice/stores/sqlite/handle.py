@@ -13,10 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-Inode = tuple[int, int]
-
-CLOCK_TICK_NS = 50_000_000
-"""Changes no further apart than this may bear the same time: file systems' clocks tick, most every few milliseconds."""
+from qaservice.stores.sqlite.names import Inode, inode, shows_changes, status
 
 _SECONDS_FOR_OTHERS_TO_FINISH = 1
 
@@ -62,8 +59,7 @@ class Handle:
         if folder == self._unchanged:
             return True  # no name in it was given or taken: one question instead of two
         same = self._found() == self._files
-        # A change within the same tick of the file system's clock would not show: ask both next time.
-        self._unchanged = folder if same and time.time_ns() - folder[-1] > CLOCK_TICK_NS else None
+        self._unchanged = folder if same and shows_changes(folder[-1]) else None
         return same
 
     def leave(self, *, writes: bool = False) -> None:
@@ -72,7 +68,7 @@ class Handle:
         try:
             if self._connection is not None and writes and self._files is not None:
                 main, wal, _ = self._names
-                if _inode(main) != self._files.main or not _size(wal):
+                if inode(main) != self._files.main or not _size(wal):
                     _bring_in(self._connection)
         finally:
             self.drop()
@@ -119,8 +115,8 @@ class Handle:
 
     def _found(self) -> Files:
         main, wal, _ = self._names
-        log = _inode(wal)
-        return Files(_inode(main), log, _state(main) if log is None else None)
+        log = inode(wal)
+        return Files(inode(main), log, _state(main) if log is None else None)
 
     def _remove_log(self) -> None:
         """The log that bears the new file's name belongs to the old one; those who have it open keep it."""
@@ -133,37 +129,22 @@ class Handle:
                 raise sqlite3.OperationalError(f"{name} belongs to a file that was replaced: remove it") from error
 
 
-def _inode(name: str) -> Inode | None:
-    try:
-        status = os.stat(name)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _state(name: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(name)
-    except OSError:
+    found = status(name)
+    if found is None:
         return None
-    # A change within the same tick of the file system's clock would not show: as long as that may be, never the same.
-    now, changed = time.time_ns(), status.st_mtime_ns
-    return status.st_size, changed if now - changed > CLOCK_TICK_NS else now
+    # Never the same as long as a change would not show.
+    return found.st_size, found.st_mtime_ns if shows_changes(found.st_mtime_ns) else time.time_ns()
 
 
 def _size(name: str) -> int:
-    try:
-        return os.stat(name).st_size
-    except OSError:
-        return 0
+    found = status(name)
+    return 0 if found is None else found.st_size
 
 
 def _folder(name: str) -> tuple[int, ...]:
-    try:
-        status = os.stat(name)
-    except OSError:
-        return (0,)
-    return status.st_dev, status.st_ino, status.st_mtime_ns
+    found = status(name)
+    return (0,) if found is None else (found.st_dev, found.st_ino, found.st_mtime_ns)
 
 
 def _bring_in(connection: sqlite3.Connection) -> None:

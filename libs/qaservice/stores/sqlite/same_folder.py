@@ -4,11 +4,12 @@ Where that folder was unmounted, moved away or replaced, a new and empty file in
 were all there is.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from qaservice.stores.sqlite.names import Inode, inode
 
 _SECONDS_TO_DELETE = 0.1
 
@@ -20,11 +21,11 @@ class InSameFolder:
         """`opened` gives a fresh connection or raises sqlite3.Error. To be called in a thread: it may wait a moment."""
         self._path = path
         self._opened = opened
-        self._first: tuple[int, int] | None = None
+        self._first: Inode | None = None
 
     def __call__(self) -> sqlite3.Connection:
         """A fresh connection. Raises sqlite3.Error."""
-        if self._first is not None and self._found() != self._first:
+        if self._first is not None and inode(self._path.parent) != self._first:
             raise sqlite3.OperationalError(
                 "the folder is gone or another one than at the start: put it back, or restart to begin there"
             )
@@ -32,12 +33,5 @@ class InSameFolder:
             # Whoever deletes a file deletes those beside it one by one, and ours must not be among them.
             time.sleep(_SECONDS_TO_DELETE)
         connection = self._opened()
-        self._first = self._found()
+        self._first = inode(self._path.parent)
         return connection
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            status = os.stat(self._path.parent)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino

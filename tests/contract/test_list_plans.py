@@ -18,10 +18,8 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("sql", [_LIST, _LIST_TO_THE_END])
 async def test_the_index_of_keys_serves_a_list_in_sqlite(tmp_path: Path, sql: str) -> None:
     model = SqliteReadModel(tmp_path / "answers.sqlite", timeout=5)
-    await model.checkpoint()
-    rows = (
-        model._connection().execute(f"EXPLAIN QUERY PLAN {sql}", {"first": "a", "beyond": "b", "limit": 9}).fetchall()
-    )
+    question = f"EXPLAIN QUERY PLAN {sql}", {"first": "a", "beyond": "b", "limit": 9}
+    rows = await model._written(lambda connection: connection.execute(*question).fetchall())
     await model.close()
     plan = "\n".join(row[3] for row in rows)
     assert "SEARCH answers USING PRIMARY KEY (key>" in plan

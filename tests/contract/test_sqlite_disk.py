@@ -154,9 +154,7 @@ async def test_a_change_within_a_tick_of_the_clock_is_seen_in_a_read_only_folder
         await log.close()
         os.utime(path, ns=(tick, tick))
         with read_only(path.parent):
-            if not handle.look():
-                handle.leave()
-            assert handle.connection().execute("SELECT count(*) FROM events").fetchone() == (count,)
+            assert handle.current().execute("SELECT count(*) FROM events").fetchone() == (count,)
     handle.close()
 
 

@@ -287,7 +287,7 @@ async def test_a_follower_at_the_start_of_an_empty_log_gets_nothing_of_another(
 
 
 async def test_a_file_replaced_within_a_tick_of_the_clock_is_noticed(path: Path, tmp_path: Path) -> None:
-    handle = Handle(path, partial(open_for_writing, path, schema(), synchronous="OFF"))
+    handle = Handle(path, partial(open_for_writing, path, schema(), synchronous="OFF"), writes=True)
     tick = time.time_ns() + 10**12
     handle.connection()
     os.utime(path.parent, ns=(tick, tick))

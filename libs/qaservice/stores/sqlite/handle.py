@@ -31,16 +31,16 @@ class Files(NamedTuple):
 class Handle:
     """Opens its file when first needed, and anew after an error or when the file was deleted or replaced."""
 
-    def __init__(self, path: Path, opened: Callable[[], sqlite3.Connection]) -> None:
-        """`opened` gives a fresh connection or raises sqlite3.Error."""
+    def __init__(self, path: Path, opened: Callable[[], sqlite3.Connection], *, writes: bool = False) -> None:
+        """`opened` gives a fresh connection or raises sqlite3.Error; `writes`: one that may write."""
         self.openings = 0
         self.replacements = 0
         """How often the file was found to be another one than before."""
-        self._path = path
         self._folder = str(path.parent)
         self._unchanged: tuple[int, ...] | None = None
         self._names = (str(path), f"{path}-wal", f"{path}-shm")
         self._opened = opened
+        self._writes = writes
         self._connection: sqlite3.Connection | None = None
         self._files: Files | None = None
         self._held: int | None = None
@@ -50,6 +50,12 @@ class Handle:
         if self._connection is None:
             self._connection = self._open()
         return self._connection
+
+    def current(self) -> sqlite3.Connection:
+        """A connection to the files that have the names now. Raises sqlite3.Error."""
+        if not self.look():
+            self.leave()
+        return self.connection()
 
     def look(self) -> bool:
         """Whether the open connection, if there is one, is to the files that have the names now."""
@@ -62,11 +68,11 @@ class Handle:
         self._unchanged = folder if same and shows_changes(folder[-1]) else None
         return same
 
-    def leave(self, *, writes: bool = False) -> None:
-        """Close the connection to files that lost their names, so that the next one finds everything committed.
+    def leave(self) -> None:
+        """Close the connection to files that lost their names; what was written over it is brought into its file first.
         Raises sqlite3.Error."""
         try:
-            if self._connection is not None and writes and self._files is not None:
+            if self._connection is not None and self._writes and self._files is not None:
                 main, wal, _ = self._names
                 if inode(main) != self._files.main or not _size(wal):
                     _bring_in(self._connection)

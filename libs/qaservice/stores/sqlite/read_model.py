@@ -71,12 +71,13 @@ class SqliteReadModel:
         """`path` None: in memory. `timeout` in seconds bounds the waiting for another writer."""
         self._path = path
         self._timeout = timeout
-        # NORMAL: a power cut may take the last batches, but documents and checkpoint together.
-        self._source = (
-            open_in_memory(_SCHEMA)
-            if path is None
-            else Handle(path, InSameFolder(path, partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL")))
-        )
+        self._source: sqlite3.Connection | Handle
+        if path is None:
+            self._source = open_in_memory(_SCHEMA)
+        else:
+            # NORMAL: a power cut may take the last batches, but documents and checkpoint together.
+            opened = partial(open_for_writing, path, _SCHEMA, synchronous="NORMAL")
+            self._source = Handle(path, InSameFolder(path, opened), writes=True)
         self._thread = ThreadPoolExecutor(1, "read-model-writer")
         self._closing = threading.Event()
 
@@ -139,13 +140,6 @@ class SqliteReadModel:
             raise ReadModelUnavailable(in_words(self._path, error)) from error
 
     def _begun(self) -> sqlite3.Connection:
-        connection = self._connection()
+        connection = self._source.current() if isinstance(self._source, Handle) else self._source
         connection.execute("BEGIN IMMEDIATE")
         return connection
-
-    def _connection(self) -> sqlite3.Connection:
-        if not isinstance(self._source, Handle):
-            return self._source
-        if not self._source.look():
-            self._source.leave(writes=True)
-        return self._source.connection()

@@ -82,8 +82,7 @@ class Reader:
             return self._source
         if (now := time.monotonic()) > self._look_at:
             self._look_at = now + _LOOK_AT_FILE_EVERY
-            if not self._source.look():
-                self._source.leave()
+            return self._source.current()
         return self._source.connection()
 
     def _given_up(self, error: sqlite3.Error) -> Unavailable:

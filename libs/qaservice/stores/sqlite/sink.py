@@ -27,7 +27,7 @@ class SqliteSink:
         """`timeout` in seconds bounds the waiting for another writer."""
         self._path = path
         self._timeout = timeout
-        self._handle = Handle(path, partial(open_log, path))
+        self._handle = Handle(path, partial(open_log, path), writes=True)
         self._bell = Bell(path.parent / "wake")
 
     async def open(self) -> None:

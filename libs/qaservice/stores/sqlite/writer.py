@@ -41,7 +41,7 @@ class ThreadWriter:
         self._commands: SimpleQueue[Command | None] = SimpleQueue()
         self._thread: Thread | None = None
         self._closed = False
-        self._handle = Handle(path, InSameFolder(path, partial(open_log, path)))
+        self._handle = Handle(path, InSameFolder(path, partial(open_log, path)), writes=True)
         self._openings_told = 0
 
     def submit(self, command: Command) -> None:
@@ -99,7 +99,7 @@ class ThreadWriter:
             unclear = True
             connection.execute("COMMIT")
             if not self._handle.look():
-                self._handle.leave(writes=True)
+                self._handle.leave()
                 raise sqlite3.OperationalError("the file was deleted or replaced while it was being written")
         except Exception as error:  # noqa: BLE001  the thread goes on, each command hears of it
             self._handle.drop()
@@ -108,9 +108,7 @@ class ThreadWriter:
         return outcomes
 
     def _begun(self) -> sqlite3.Connection:
-        if not self._handle.look():
-            self._handle.leave(writes=True)
-        connection = self._handle.connection()
+        connection = self._handle.current()
         connection.execute("BEGIN IMMEDIATE")
         return connection
 

@@ -13,9 +13,9 @@ SCHEMA_NUMBER = 1
 
 T = TypeVar("T")
 
-_READ_PATIENCE = 0.05
-_LARGEST_LOG_KEPT = 16 << 20
-# of 4 KiB: the same 16 MiB; four times SQLite's default, since appends of many keys change a page each
+_READ_PATIENCE = 0.05  # seconds
+_LARGEST_LOG_KEPT = 16 << 20  # bytes, of the write-ahead log
+# The same in pages of 4 KiB; four times SQLite's default, since appends of many keys change a page each.
 _PAGES_BEFORE_CHECKPOINT = 4000
 
 _IN_WORDS = {
@@ -60,7 +60,7 @@ def open_for_reading(path: Path, *, text: type[str | bytes] = str) -> sqlite3.Co
         return _readable(path, "mode=ro", text)
     except sqlite3.OperationalError as error:
         # Even a reader makes files beside it; where it may not, and no writer has made them, the file is whole.
-        forbidden = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        forbidden = _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
         if forbidden and os.path.exists(path) and not os.path.exists(f"{path}-wal"):
             return _readable(path, "immutable=1", text)
         raise
@@ -83,8 +83,7 @@ def patiently(step: Callable[[], T], deadline: float, hurried: Callable[[], bool
         try:
             return step()
         except sqlite3.OperationalError as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline or hurried():
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline or hurried():
                 raise
         time.sleep(random.uniform(0.0001, 0.001))
 
@@ -97,6 +96,11 @@ def in_words(path: Path | None, error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", "")
     words = next((words for code, words in _IN_WORDS.items() if name.startswith(code)), None)
     return f"{where}: {error}" if words is None else f"{where}: {words} ({error})"
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error is of our own making."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _connect(uri: str, timeout: float, text: type[str | bytes]) -> sqlite3.Connection:

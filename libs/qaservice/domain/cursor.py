@@ -17,8 +17,8 @@ _NUMBER_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place of an event in the log `store`, and its revision: with it, a watcher of one answer is found its place
-    in the answer's own history."""
+    """The place of an event in the log `store`, and its revision: with it, a watcher of one answer goes on in the
+    answer's own history."""
 
     store: UUID
     position: Position

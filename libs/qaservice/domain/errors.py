@@ -2,8 +2,8 @@
 
 QaserviceError
 ├── UndecodableEvent         the log holds an event that this program can't read
-├── TooManyWatchers          as many watch as may; the same call may succeed later
-├── WatcherTooSlow           a watcher has not taken for long what was sent to it
+├── TooManyWatchers          as many watch as are allowed; the same call may succeed later
+├── WatcherTooSlow           a watcher has not taken in time what was sent to it
 ├── Refused                  the command or question broke a rule; nothing was stored
 │   ├── InputNotValid        a key, a value or a parameter is not what it may be
 │   │   └── TooLarge         … because it is too big
@@ -12,7 +12,7 @@ QaserviceError
 │   ├── KeyNotFound          no such answer: never created, or deleted
 │   ├── RevisionDiffers      the answer is not at a revision that the client named
 │   ├── DoesNotFollow        events of another log are not the next ones of this one
-│   └── IdempotencyKeyReused the idempotency key stood with another value
+│   └── IdempotencyKeyReused the idempotency key was used with another value
 └── Unavailable              no answer to the question now; the same call may succeed later
     ├── LogUnavailable       the log can't be reached or can't write; nothing was stored
     ├── OutcomeUnknown       the append may or may not be stored
@@ -31,11 +31,11 @@ class UndecodableEvent(QaserviceError):
 
 
 class TooManyWatchers(QaserviceError):
-    """As many watch as may."""
+    """As many watch as are allowed."""
 
 
 class WatcherTooSlow(QaserviceError):
-    """A watcher has not taken for long what was sent to it."""
+    """A watcher has not taken in time what was sent to it."""
 
 
 class Refused(QaserviceError):
@@ -73,7 +73,7 @@ class DoesNotFollow(Refused):
 
 
 class IdempotencyKeyReused(Refused):
-    """The idempotency key stood with another value before."""
+    """The idempotency key was used with another value before."""
 
 
 class Unavailable(QaserviceError):

@@ -38,7 +38,7 @@ class Idempotency:
 
     def first(self, events: Iterable[Recorded], kind: type[Event]) -> Recorded | None:
         """The event that this command has recorded before, among an answer's last ones. Raises IdempotencyKeyReused
-        where the key stood with another value."""
+        where the key was used with another value."""
         for recorded in events:
             if isinstance(recorded.event, kind) and remembers(recorded, self.key):
                 remembered = _memory(recorded)

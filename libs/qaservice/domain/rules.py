@@ -18,7 +18,7 @@ class Limits:
 
 
 def check_sizes(key: str, value: str, limits: Limits) -> None:
-    """Asked before any other rule, so that what is too large is told as that, whatever else is wrong with it.
+    """To be called before the other rules: what is too large is refused as too large, whatever else is wrong with it.
 
     Raises TooLarge.
     """

@@ -90,7 +90,7 @@ class Appends:
         return idlest
 
     def _opened(self, connection: AsyncESDBConnection) -> AppendStream:
-        for stream in [*self._running.values()]:
+        for stream in [*self._running.values()]:  # those of a channel that was replaced have no use any more
             if stream.connection is not connection:
                 stream.retire()
         stream = AppendStream(connection, self._metadata, self._credentials)

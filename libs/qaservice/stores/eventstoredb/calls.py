@@ -16,7 +16,7 @@ from qaservice.stores.eventstoredb.errors import in_words, is_refused, outcome_o
 
 _LONGEST_APPEND = 2.0  # seconds: the server's own time limit for a write
 _MOST_READS = 80  # at once; the server takes 100 calls on a connection (Kestrel's default)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds
 _PAGE_BYTES = 1024 * 1024
 
 PAGE_EVENTS = 256

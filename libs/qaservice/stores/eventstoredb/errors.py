@@ -65,14 +65,16 @@ def outcome_of(error: EventStoreDBClientException) -> Exception:
         return LogUnavailable(words)
     if isinstance(error, NodeIsNotLeader | DiscoveryFailed | SSLError | NotSent) or _is_not_ready(error):
         return NotStored(words)
-    is_of_one = isinstance(error, ServiceUnavailable) and not isinstance(error, StreamBroke)
-    if is_of_one and any(text in words for text in _NOTHING_DONE):
+    # What gRPC says of a call that several appends shared is not said of each.
+    has_own_words = isinstance(error, ServiceUnavailable) and not isinstance(error, StreamBroke)
+    if has_own_words and any(text in words for text in _NOTHING_DONE):
         return NotStored(words)
     return OutcomeUnknown(words)
 
 
 def is_refused(error: EventStoreDBClientException) -> bool:
-    """Whether the server does no such thing for this user, or for nobody: in its own words, or with gRPC's."""
+    """Whether the server refuses the call for good, to this user or to everybody: in its own words, or by gRPC's
+    status."""
     cause = error.args[0] if error.args else None
     is_status = isinstance(cause, grpc.aio.AioRpcError) and cause.code() in _REFUSALS
     return is_status or isinstance(error, AccessDeniedError)

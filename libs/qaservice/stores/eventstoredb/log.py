@@ -26,7 +26,7 @@ from qaservice.stores.eventstoredb.hints import Hints
 from qaservice.stores.eventstoredb.store_id import SharedStoreId, StoreId
 
 _MOST_ROUNDS = 30  # each is lost with even odds to another process that writes the same key all the time
-_LONGEST_CHECK = 2.0
+_LONGEST_CHECK = 2.0  # seconds
 
 
 @dataclass(slots=True)

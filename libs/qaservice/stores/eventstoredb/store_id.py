@@ -61,7 +61,7 @@ class SharedStoreId:
             raise LogUnavailable("the log's store id was not read in time") from None
 
     async def _read(self) -> UUID:
-        """Join the read that is under way; where that fails, which ends before our time does, the next one."""
+        """What the read under way finds; where it fails, our time is not over, and the next one may find it."""
         if self._reading is not None and not self._reading.done():
             await asyncio.wait({self._reading})
             if self._known is not None:

@@ -53,7 +53,7 @@ class SqliteAnswers:
             checkpoint = _same_build(checkpoint, row)
             found += [(key, value) for key, value in rows if value is not None]
             if len(found) > limit or (len(found) > 1 and not is_all and _is_large(found)):
-                return Listing(found[: min(limit, len(found) - 1)], True, checkpoint)
+                return Listing(found[: min(limit, len(found) - 1)], True, checkpoint)  # the last one proves `more`
             if is_all:
                 return Listing(found, False, checkpoint)
             first, most = f"{rows[-1][0]}\0", _STRETCH

@@ -1,6 +1,6 @@
 """Wakes the followers of a file: inside this process by a future, in others on this machine by a datagram.
 
-A ring may be lost and a bell may ring for nothing: whoever waits gives a time limit and looks for himself.
+A ring may be lost and a bell may ring for nothing: whoever waits sets a time limit, and looks at the file in any case.
 """
 
 import asyncio
@@ -137,6 +137,7 @@ class Bell:
             path.unlink()
 
     def _heard(self, listener: socket.socket) -> None:
+        """Take all datagrams that have come; together they are one ring."""
         try:
             while True:
                 listener.recv(16)

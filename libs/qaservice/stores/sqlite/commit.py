@@ -43,7 +43,7 @@ def decide_and_insert(connection: sqlite3.Connection, batch: Sequence[Command]) 
 
 
 def resolve(batch: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
-    """Tell each command that is still waited for its outcome; on the event loop."""
+    """Give each command that somebody still waits for its outcome. To be called on the event loop."""
     for command, outcome in zip(batch, outcomes, strict=True):
         if command.done.done():
             continue

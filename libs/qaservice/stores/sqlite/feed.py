@@ -1,4 +1,4 @@
-"""The embedded log as those read it who follow it."""
+"""The embedded log as its followers read it."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -17,7 +17,7 @@ _END = "SELECT max(position) FROM events"
 _ID_AT = "SELECT id FROM events WHERE position = ?"
 _POSITION, _ID = 0, 3
 _FEED_PAGE = 500
-_LOOK_AGAIN_AFTER = 1.0
+_LOOK_AGAIN_AFTER = 1.0  # seconds
 
 
 class SqliteFeed:

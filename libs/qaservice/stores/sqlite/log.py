@@ -22,7 +22,7 @@ _AT = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision = ?"
 _HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision BETWEEN ? AND ? ORDER BY revision"
 _REVISION = 2
 _HISTORY_PAGE = 512
-_GRACE = 1.0
+_GRACE = 1.0  # seconds, for the commit that an append got into at the last moment
 _NOBODY = UUID(int=0)
 
 

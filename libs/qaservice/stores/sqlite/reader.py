@@ -11,7 +11,7 @@ from qaservice.domain.errors import Unavailable
 from qaservice.stores.sqlite.file import in_words, open_for_reading
 from qaservice.stores.sqlite.handle import Handle
 
-_LOOK_AT_FILE_EVERY = 1.0
+_LOOK_AT_FILE_EVERY = 1.0  # seconds
 PAGE_BYTES = 1 << 20
 """A page ends with the row that brings its last column over this."""
 

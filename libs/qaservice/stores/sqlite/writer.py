@@ -32,8 +32,9 @@ class ThreadWriter:
         committed: Callable[[], None],
         committed_in_thread: Callable[[], None],
     ) -> None:
-        """`opened` and `committed` are called on the event loop before and after the commands of a batch are told,
-        `committed_in_thread` in the thread; none of them may raise."""
+        """What is called after each batch; nothing of it may raise. On the event loop `opened`, where the file was
+        opened for it, before its commands get their outcomes, and `committed` after that; `committed_in_thread` in the
+        thread."""
         self._path = path
         self._told_of_opening = opened
         self._committed = committed

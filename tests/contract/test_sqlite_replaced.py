@@ -4,6 +4,7 @@ file that nobody will find again, and no follower may go on as if it were the ol
 import asyncio
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -274,6 +275,21 @@ async def test_a_new_log_is_not_taken_for_that_of_a_deleted_file_since_it_has_it
     wal.rename(f"{path}-wal")
     crashed.rename(path)
     assert reading.connection().execute("SELECT count(*) FROM events").fetchone() == (1,)
+    reading.close()
+
+
+async def test_a_reader_leaves_the_log_of_a_file_that_is_away_for_a_while(
+    log: SqliteLog, path: Path, tmp_path: Path
+) -> None:
+    await created(log, a_key())
+    crashed = after_a_crash(path, tmp_path / "crashed")
+    reading = Handle(crashed, partial(open_for_reading, crashed))
+    reading.current()
+    crashed.rename(tmp_path / "away")
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        reading.current()
+    (tmp_path / "away").rename(crashed)
+    assert reading.current().execute("SELECT count(*) FROM events").fetchone() == (1,)
     reading.close()
 
 

@@ -95,7 +95,8 @@ class Handle:
         replaced = False
         if known is not None and known.main != before.main:
             replaced = True
-            if known.wal is not None and known.wal == before.wal:
+            # A file that is only missing may come back to its log; but a writer makes a new one.
+            if known.wal is not None and known.wal == before.wal and (self._writes or before.main is not None):
                 self._remove_log()
         connection = self._opened()
         files = self._found()

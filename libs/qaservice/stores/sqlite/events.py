@@ -39,6 +39,9 @@ CREATE TABLE store(id TEXT NOT NULL);
 """
 
 COLUMNS = "position, key, revision, id, time, type, metadata, value"
+POSITION, KEY, REVISION, ID = range(4)
+"""Where these stand in a row of COLUMNS."""
+
 _REMEMBERED = f"""
 SELECT {COLUMNS} FROM events
 WHERE key = ? AND json_valid(metadata) AND json_extract(metadata, '$.idempotency.key') = ? AND revision > ?
@@ -95,7 +98,7 @@ def recorded_or_not(row: Row) -> Recorded | Undecodable:
     try:
         return recorded(row)
     except UndecodableEvent as error:
-        return Undecodable(key=_legible(row[1]), position=row[0], reason=str(error.__cause__))
+        return Undecodable(key=_legible(row[KEY]), position=row[POSITION], reason=str(error.__cause__))
 
 
 def _id(stored: bytes) -> UUID:

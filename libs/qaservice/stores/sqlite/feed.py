@@ -8,14 +8,13 @@ from qaservice.domain.errors import LogReplaced, LogUnavailable
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Batch, Position
 from qaservice.stores.sqlite.bell import Bell
-from qaservice.stores.sqlite.events import COLUMNS, recorded_or_not
+from qaservice.stores.sqlite.events import COLUMNS, ID, POSITION, recorded_or_not
 from qaservice.stores.sqlite.reader import Reader
 from qaservice.stores.sqlite.store_id import store_id
 
 _FEED = f"SELECT {COLUMNS} FROM events WHERE position > ? ORDER BY position"
 _END = "SELECT max(position) FROM events"
 _ID_AT = "SELECT id FROM events WHERE position = ?"
-_POSITION, _ID = 0, 3
 _FEED_PAGE = 500
 _LOOK_AGAIN_AFTER = 1.0  # seconds
 
@@ -63,7 +62,7 @@ class SqliteFeed:
             if self._id_at(after) != last_id:  # as when a backup was restored into the open file
                 raise LogReplaced(f"the log no longer holds the event at position {after}")
             if rows:
-                after, last_id = rows[-1][_POSITION], rows[-1][_ID]
+                after, last_id = rows[-1][POSITION], rows[-1][ID]
             yield Batch([recorded_or_not(row) for row in rows], after, at_end=complete)
             if complete:
                 await self._bell.wait(_LOOK_AGAIN_AFTER, heard)

@@ -11,7 +11,7 @@ from qaservice.domain.recent import Decide
 from qaservice.domain.recorded import Appended, Metadata, Recorded
 from qaservice.stores.sqlite.bell import Bell
 from qaservice.stores.sqlite.commit import Command
-from qaservice.stores.sqlite.events import COLUMNS, LAST, recorded, schema
+from qaservice.stores.sqlite.events import COLUMNS, LAST, REVISION, recorded, schema
 from qaservice.stores.sqlite.feed import SqliteFeed
 from qaservice.stores.sqlite.file import open_in_memory
 from qaservice.stores.sqlite.reader import Reader
@@ -20,7 +20,6 @@ from qaservice.stores.sqlite.writer import LoopWriter, ThreadWriter
 
 _AT = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision = ?"
 _HISTORY = f"SELECT {COLUMNS} FROM events WHERE key = ? AND revision BETWEEN ? AND ? ORDER BY revision"
-_REVISION = 2
 _HISTORY_PAGE = 512
 _GRACE = 1.0  # seconds, for the commit that an append got into at the last moment
 _NOBODY = UUID(int=0)
@@ -69,7 +68,7 @@ class SqliteLog:
         while revisions:
             bounds = sorted((revisions[0], revisions[-1]))
             rows, _ = self._reader.page(sql, (key, *bounds), _HISTORY_PAGE)
-            if not rows or rows[0][_REVISION] != revisions[0]:
+            if not rows or rows[0][REVISION] != revisions[0]:
                 raise LogUnavailable(f"the log holds no revision {revisions[0]} of {key!r} any more")
             yield [recorded(row) for row in rows]
             revisions = revisions[len(rows) :]

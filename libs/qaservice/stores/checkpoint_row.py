@@ -11,17 +11,17 @@ NAMES = ("store", "build", "position", "event_position", "event_id", "target", "
 """NOTE: stored."""
 
 
-def row_of(checkpoint: Checkpoint) -> dict[str, Any]:
+def row_of(checkpoint: Checkpoint) -> dict[str, str | int | None]:
     """A checkpoint as it is stored, by NAMES."""
-    confirmed = checkpoint.confirmed
+    event_id, confirmed = checkpoint.event_id, checkpoint.confirmed
     return {
         "store": str(checkpoint.store),
         "build": checkpoint.build,
         "position": checkpoint.position,
         "event_position": checkpoint.event_position,
-        "event_id": checkpoint.event_id and str(checkpoint.event_id),
+        "event_id": None if event_id is None else str(event_id),
         "target": checkpoint.target,
-        "confirmed": confirmed and confirmed.astimezone(UTC).isoformat(timespec="microseconds"),
+        "confirmed": None if confirmed is None else confirmed.astimezone(UTC).isoformat(timespec="microseconds"),
     }
 
 

@@ -87,6 +87,7 @@ class EventStoreDbFeed:
                     missing_since = await self._missing_since(subscription, missing_since)
                 else:
                     missing_since = None
+                    # The server may have said long ago that all had come: the log itself says so again.
                     if subscription.was_full and subscription.is_empty and clock() - looked > _QUIET_SECONDS:
                         subscription.confirm(await self.end())
                         looked = clock()

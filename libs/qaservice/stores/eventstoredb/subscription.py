@@ -34,8 +34,8 @@ class Subscription:
     def __init__(self, database: EventStoreDb, pattern: str, after: Position) -> None:
         self.is_live = self.was_full = False
         self.end = after
-        self._goal: Position | None = None
-        self._reached = after  # by a checkpoint
+        self._goal: Position | None = None  # where the log was found to end
+        self._reached = after  # the last place seen, be it safe to resume behind it or not yet
         self._database = database
         self._pattern = pattern
         self._waiting: list[RecordedEvent] = []
@@ -64,7 +64,7 @@ class Subscription:
                 await self._news.wait()
         except TimeoutError:
             return None
-        if not (self.is_live or self._task.done() or self._is_batch(len(self._waiting), self._bytes)):
+        if not (self.is_live or self._task.done() or _is_batch(len(self._waiting), self._bytes)):
             await asyncio.sleep(_GATHER_SECONDS)
         taken = self._taken()
         if not taken and self._task.done():
@@ -75,10 +75,15 @@ class Subscription:
             self._reach(event)
         return [event for event in taken if not event.is_checkpoint]
 
+    async def stop(self) -> None:
+        """End it."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
     def _taken(self) -> list[RecordedEvent]:
         count = size = 0
         for event in self._waiting:
-            if self._is_batch(count, size):
+            if _is_batch(count, size):
                 break
             count += 1
             size += len(event.data)
@@ -86,15 +91,6 @@ class Subscription:
         self._bytes -= size
         self._room.set()
         return taken
-
-    @staticmethod
-    def _is_batch(events: int, size: int) -> bool:
-        return events >= _BATCH_EVENTS or size >= _BATCH_BYTES
-
-    async def stop(self) -> None:
-        """End it."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
 
     def _reach(self, event: RecordedEvent) -> None:
         """Move `end` up, as far as it is safe to resume behind it.
@@ -161,3 +157,7 @@ async def subscribed(database: EventStoreDb, pattern: str, after: Position) -> A
         yield subscription
     finally:
         await subscription.stop()
+
+
+def _is_batch(events: int, size: int) -> bool:
+    return events >= _BATCH_EVENTS or size >= _BATCH_BYTES

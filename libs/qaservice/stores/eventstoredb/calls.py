@@ -119,6 +119,11 @@ class EventStoreDb:
         return await self.read(call, deadline)
 
 
+def deadline_after(seconds: float) -> float:
+    """So many seconds from now, in `loop.time()`."""
+    return asyncio.get_running_loop().time() + seconds
+
+
 def patience(deadline: float, most: float = math.inf) -> float:
     """How long one try may take, in seconds: half of what is left, so that there is time for another."""
     left = deadline - asyncio.get_running_loop().time()

@@ -11,7 +11,7 @@ from esdbclient.exceptions import EventStoreDBClientException
 from qaservice.domain.errors import LogReplaced, LogUnavailable
 from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START, Batch, Position
-from qaservice.stores.eventstoredb.calls import EventStoreDb, gathered, not_empty
+from qaservice.stores.eventstoredb.calls import EventStoreDb, deadline_after, gathered, not_empty
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.errors import is_invalid_position
 from qaservice.stores.eventstoredb.events import checked_prefix, position_of, recorded_or_not
@@ -44,7 +44,7 @@ class EventStoreDbFeed:
 
     async def store_id(self) -> UUID:
         """See EventFeed.store_id."""
-        self._store = await self._store_id.made(self._deadline())
+        self._store = await self._store_id.made(deadline_after(self._timeout))
         return self._store
 
     async def end(self) -> Position:
@@ -98,13 +98,10 @@ class EventStoreDbFeed:
         """End all followers and disconnect."""
         await self._database.connection.close()
 
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeout
-
     async def _check(self, store: UUID, after: Position = START) -> None:
         """Raises LogReplaced where the log is another one than `store`, or ends before `after`: a subscription from
         beyond the end is accepted and delivers nothing."""
-        found = await self._store_id.stored(self._deadline())
+        found = await self._store_id.stored(deadline_after(self._timeout))
         if found != store:
             raise LogReplaced(f"the log was replaced: store {store} became {found}")
         if not await self._reaches(after):
@@ -174,4 +171,4 @@ class EventStoreDbFeed:
                 raise
             return not_empty(found) if everybody else found
 
-        return await self._database.read(call, asyncio.get_running_loop().time() + seconds, enough=limit)
+        return await self._database.read(call, deadline_after(seconds), enough=limit)

@@ -9,7 +9,7 @@ from qaservice.domain.codec import stream_name
 from qaservice.domain.errors import LogUnavailable
 from qaservice.domain.recent import Decide
 from qaservice.domain.recorded import Appended, Metadata, Recorded
-from qaservice.stores.eventstoredb.calls import PAGE_EVENTS, EventStoreDb
+from qaservice.stores.eventstoredb.calls import PAGE_EVENTS, EventStoreDb, deadline_after
 from qaservice.stores.eventstoredb.events import checked_prefix, recorded, store_stream
 from qaservice.stores.eventstoredb.hints import Hints
 from qaservice.stores.eventstoredb.rounds import Command, Rounds
@@ -35,7 +35,7 @@ class EventStoreDbLog:
 
     async def append(self, key: str, decide: Decide, *, id: UUID, metadata: Metadata) -> Appended:
         """See AnswerLog.append. The time of what it returns is this machine's; reads tell the server's."""
-        command = Command(key, stream_name(self._prefix, key), decide, id, metadata, self._deadline())
+        command = Command(key, stream_name(self._prefix, key), decide, id, metadata, deadline_after(self._timeout))
         try:
             async with asyncio.timeout_at(command.deadline), self._turn(key):
                 hint = self._known().get(key)
@@ -48,14 +48,14 @@ class EventStoreDbLog:
 
     async def last(self, key: str) -> Recorded | None:
         """See AnswerLog.last."""
-        event = await self._database.last_event(stream_name(self._prefix, key), self._deadline())
+        event = await self._database.last_event(stream_name(self._prefix, key), deadline_after(self._timeout))
         return None if event is None else recorded(self._prefix, event)
 
     async def at(self, key: str, revision: int) -> Recorded | None:
         """See AnswerLog.at. Backwards: what is read from beyond the stream's end is its last event, not nothing, which
         could also be a read that was cut off."""
         found = await self._database.events(
-            stream_name(self._prefix, key), self._deadline(), start=revision, backwards=True, limit=1
+            stream_name(self._prefix, key), deadline_after(self._timeout), start=revision, backwards=True, limit=1
         )
         return recorded(self._prefix, found[0]) if found and found[0].stream_position == revision else None
 
@@ -65,7 +65,7 @@ class EventStoreDbLog:
         while revisions:
             first, limit = revisions[0], min(len(revisions), PAGE_EVENTS)
             page = await self._database.events(
-                stream, self._deadline(), start=first, backwards=revisions.step < 0, limit=limit
+                stream, deadline_after(self._timeout), start=first, backwards=revisions.step < 0, limit=limit
             )
             if not page or page[0].stream_position != first:
                 raise LogUnavailable(f"stream {stream!r} holds no event {first} any more")
@@ -75,19 +75,16 @@ class EventStoreDbLog:
     async def store_id(self) -> UUID:
         """See AnswerLog.store_id."""
         self._known()
-        return await self._store_id.get(self._deadline())
+        return await self._store_id.get(deadline_after(self._timeout))
 
     async def check(self) -> None:
         """Return if the log can be read, from the node that takes the writes. Raises LogUnavailable within 2 s."""
-        deadline = asyncio.get_running_loop().time() + min(self._timeout, _LONGEST_CHECK)
+        deadline = deadline_after(min(self._timeout, _LONGEST_CHECK))
         await self._database.last_event(store_stream(self._prefix), deadline)
 
     async def close(self) -> None:
         """Leave appends under way 5 s to finish, then disconnect."""
         await self._database.connection.close()
-
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeout
 
     def _turn(self, key: str) -> asyncio.Lock:
         """Commands on one key take turns, or each would cost the others a round. A lock that nobody holds or waits for

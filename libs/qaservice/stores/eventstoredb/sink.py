@@ -9,7 +9,7 @@ from esdbclient import NewEvent
 from qaservice.domain.codec import stream_name
 from qaservice.domain.errors import DoesNotFollow, LogUnavailable, OutcomeUnknown
 from qaservice.domain.recorded import Recorded, runs_by_key
-from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
+from qaservice.stores.eventstoredb.calls import EventStoreDb, deadline_after, pauses
 from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb.events import brought_over, checked_prefix
 
@@ -53,7 +53,7 @@ class EventStoreDbSink:
 
     async def _append(self, key: str, expected: int | None, events: Sequence[NewEvent]) -> None:
         """The very same call, until what came of it is known."""
-        deadline = asyncio.get_running_loop().time() + self._timeout
+        deadline = deadline_after(self._timeout)
         for pause in pauses():
             try:
                 await self._database.append(stream_name(self._prefix, key), expected, events, deadline)
@@ -61,7 +61,7 @@ class EventStoreDbSink:
             except WrongRevision as trouble:
                 raise DoesNotFollow(f"the events of {key!r} in EventStoreDB are not those before: {trouble}") from None
             except (NotStored, OutcomeUnknown) as trouble:
-                if asyncio.get_running_loop().time() + pause > deadline:
+                if deadline_after(pause) > deadline:
                     raise LogUnavailable(str(trouble)) from None
             await asyncio.sleep(pause)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from esdbclient import NewEvent
 
 from qaservice.domain.errors import LogUnavailable, OutcomeUnknown
-from qaservice.stores.eventstoredb.calls import EventStoreDb, pauses
+from qaservice.stores.eventstoredb.calls import EventStoreDb, deadline_after, pauses
 from qaservice.stores.eventstoredb.errors import NotStored, WrongRevision
 from qaservice.stores.eventstoredb.events import STORE_TYPE, store_stream
 
@@ -76,7 +76,7 @@ class SharedStoreId:
     async def _read_for_all(self) -> UUID:
         while True:
             forgotten = self._forgotten
-            found = await self._store_id.made(asyncio.get_running_loop().time() + self._timeout)
+            found = await self._store_id.made(deadline_after(self._timeout))
             if forgotten == self._forgotten:
                 self._known = found
                 return found

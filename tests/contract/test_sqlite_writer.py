@@ -76,6 +76,7 @@ async def test_a_check_that_a_slow_disk_keeps_waiting_says_that_the_log_is_not_a
         return create(recent.answer, "name", "john")
 
     writing = asyncio.create_task(appended(log, "name", hanging))
+    await asyncio.sleep(0)  # so that it is in the queue before the check
     with pytest.raises(LogUnavailable, match="not confirmed the write in time"):
         await log.check()
     with pytest.raises(OutcomeUnknown):

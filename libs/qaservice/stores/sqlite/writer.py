@@ -32,9 +32,8 @@ class ThreadWriter:
         committed: Callable[[], None],
         committed_in_thread: Callable[[], None],
     ) -> None:
-        """What is called after each batch; nothing of it may raise. On the event loop `opened`, where the file was
-        opened for it, before its commands get their outcomes, and `committed` after that; `committed_in_thread` in the
-        thread."""
+        """Called after each batch, none may raise: on the event loop `opened`, only where the file was opened for the
+        batch and before its commands get their outcomes, then `committed`; in the thread `committed_in_thread`."""
         self._path = path
         self._told_of_opening = opened
         self._committed = committed

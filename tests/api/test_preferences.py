@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from qaservice.web.preferences import Preferences, parse_prefer
@@ -24,3 +26,10 @@ from qaservice.web.preferences import Preferences, parse_prefer
 )
 def test_what_is_understood_counts_and_the_rest_is_ignored(header: str | None, preferences: Preferences) -> None:
     assert parse_prefer(header) == preferences
+
+
+@pytest.mark.parametrize("text", ["a{}x", 'a={}"', "a=1{}x", "{}a;{}", 'a="{}', "a{}=1"])
+def test_the_longest_header_is_understood_in_no_time(text: str) -> None:
+    began = time.process_time()
+    parse_prefer(text.replace("{}", " " * 60_000))
+    assert time.process_time() - began < 1

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 _LONGEST_WAIT = 60
-_PREFERENCE = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?\s*(?:;[^,]*)?')
+_PREFERENCE = re.compile(
+    r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*+(?:=\s*+("(?:[^"\\]|\\.)*+"|[^\s,;"]*+))?\s*+(?:;[^,]*)?'
+)  # possessive: else spaces take the square of their number
 
 
 @dataclass(frozen=True, slots=True)

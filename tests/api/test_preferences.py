@@ -14,7 +14,8 @@ from qaservice.web.preferences import Preferences, parse_prefer
         ('wait="5"', Preferences(wait=5)),
         ("wait=0", Preferences(wait=0)),
         ("wait=61", Preferences(wait=60)),
-        ("wait=" + "9" * 5000, Preferences()),
+        ("wait=" + "9" * 5000, Preferences(wait=60)),
+        ("wait=" + "0" * 5000 + "7", Preferences(wait=7)),
         ("wait=-1", Preferences()),
         ("wait=1.5", Preferences()),
         ("wait=x, handling=lenient", Preferences(lenient=True)),
@@ -22,6 +23,10 @@ from qaservice.web.preferences import Preferences, parse_prefer
         ("respond-async, wait=3; x=y, handling=lenient", Preferences(wait=3, lenient=True)),
         ("wait=3, wait=4", Preferences(wait=3)),
         (",;=", Preferences()),
+        ('x="a, wait=0, b", wait=3', Preferences(wait=3)),
+        ('x=y; z="a, handling=lenient, b", wait=3', Preferences(wait=3)),
+        ('x="a, wait=3', Preferences()),
+        ('x="y", wait=3', Preferences(wait=3)),
     ],
 )
 def test_what_is_understood_counts_and_the_rest_is_ignored(header: str | None, preferences: Preferences) -> None:

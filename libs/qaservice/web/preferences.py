@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 
 _LONGEST_WAIT = 60
+_MEMBER = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,])+')  # of the list: a comma in a quoted string divides nothing
 _PREFERENCE = re.compile(
-    r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*+(?:=\s*+("(?:[^"\\]|\\.)*+"|[^\s,;"]*+))?\s*+(?:;[^,]*)?'
+    r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*+(?:=\s*+("(?:[^"\\]|\\.)*+"|[^\s,;"]*+))?\s*+(?:;.*)?'
 )  # possessive: else spaces take the square of their number
 
 
@@ -25,9 +26,9 @@ def parse_prefer(text: str | None) -> Preferences:
     if not text:
         return NONE
     given: dict[str, str] = {}
-    for part in text.split(","):
-        if preference := _PREFERENCE.fullmatch(part):
+    for member in _MEMBER.findall(text):
+        if preference := _PREFERENCE.fullmatch(member):
             given.setdefault(preference[1].lower(), (preference[2] or "").strip('"'))
     wait = given.get("wait", "")
-    seconds = min(int(wait), _LONGEST_WAIT) if wait.isascii() and wait.isdigit() and len(wait) < 10 else None
+    seconds = min(int(wait.lstrip("0")[:3] or 0), _LONGEST_WAIT) if wait.isascii() and wait.isdigit() else None
     return Preferences(seconds, given.get("handling", "").lower() == "lenient")

@@ -76,7 +76,8 @@ def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]
         prefer: Prefer = None,
     ) -> Reply:
         """The answer from the read model, which follows the log within milliseconds. With a token: at least as new as
-        the reply it came with. With `If-None-Match` and `Prefer: wait=N`: waits for a change of this answer."""
+        the reply it came with. With `If-None-Match` and `Prefer: wait=N`: waits for a change of this answer, or
+        until it exists."""
         name = key_of_segment(key, limits)
         known = None if if_none_match is None else parse_entity_tags("If-None-Match", if_none_match)
         wish = wish_of(known, token_of(consistency_token, token_parameter), prefer)
@@ -89,7 +90,7 @@ def routes(answers: Answers, changes: Changes, limits: Limits) -> list[APIRoute]
         if document is None or document.value is None:
             raise Failed(KeyNotFound(), headers)
         headers.append(etag(document.revision))
-        if known is not None and known.weakly_match(str(document.revision)):
+        if known is not None and not found.appeared and known.weakly_match(str(document.revision)):
             return Reply(304, "", headers)
         return Reply(200, answer_json(name, document.value), headers)
 

@@ -31,11 +31,12 @@ NOTHING_SPECIAL = Wish()
 @dataclass(slots=True)
 class Found:
     """The document of an answer, None where there is no such answer, and the checkpoint of the same moment. `stale`:
-    it may be older than was asked for."""
+    it may be older than was asked for. `appeared`: there was none before, and the client has waited for it."""
 
     document: Document | None
     checkpoint: Checkpoint
     stale: bool = False
+    appeared: bool = False
 
 
 class Reads:
@@ -80,6 +81,7 @@ class Reads:
                 break
             await self._changes.of_key(key, found.checkpoint, left)
             found = _found(await self._answers.get(key), found.stale)
+        found.appeared = missing and found.document is not None
         return found
 
 

@@ -1,5 +1,6 @@
 """The headers that a program uses, on both services."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -102,6 +103,18 @@ async def test_an_idempotency_key_with_another_value_is_refused(writes: Api) -> 
     await writes("POST", "/answers", f'{{"key":"{key}","value":"x"}}'.encode(), idempotency_key="abc")
     reply = await writes("POST", "/answers", f'{{"key":"{key}","value":"y"}}'.encode(), idempotency_key="abc")
     assert (reply.status_code, reply.json()) == (422, {"error": "Idempotency-Key was used with another value"})
+
+
+@pytest.mark.parametrize("header", ["*", '"0"', '"7"'])
+async def test_who_waits_until_an_answer_exists_gets_it(together: Together, reads: Api, header: str) -> None:
+    await build(together)
+    key = a_key()
+    waiting = asyncio.create_task(reads("GET", f"/answers/{key}", if_none_match=header, prefer="wait=10"))
+    await asyncio.sleep(0.1)
+    await build(together, Document(key, "john", 0, 7))
+    reply = await waiting
+    assert (reply.status_code, reply.content) == (200, f'{{"key":"{key}","value":"john"}}'.encode())
+    assert (await reads("GET", f"/answers/{key}", if_none_match="*", prefer="wait=0")).status_code == 304
 
 
 async def test_every_reply_about_an_answer_has_a_token(together: Together, reads: Api) -> None:

@@ -118,8 +118,10 @@ def _type_of(response: httpx.Response) -> str:
 
 
 def _failure(response: httpx.Response) -> Refused | Trouble:
-    if response.status_code == 405:  # only the event store service takes commands
-        return Trouble(f"{response.url.copy_with(raw_path=b'/')} is no event store service: check --url")
+    if response.status_code == 405:  # only the event store service takes commands, and only the other one lists
+        is_list = response.request.method == "GET"
+        wanted = "projection service: check --read-url" if is_list else "event store service: check --url"
+        return Trouble(f"{response.url.copy_with(raw_path=b'/')} is no {wanted}")
     try:
         words = str(response.json()["error"])
     except (ValueError, KeyError, TypeError):

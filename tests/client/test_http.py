@@ -137,12 +137,15 @@ def test_a_success_of_another_type_is_another_server() -> None:
     assert len(asked.keys) == 2
 
 
-def test_a_command_to_the_read_service_is_told_so() -> None:
+def test_what_only_the_other_service_does_is_told_so() -> None:
     refusal: Reply = (405, {}, {"error": "Method not allowed"})
-    with answering(refusal) as asked:
+    with answering(refusal, refusal) as asked:
         with pytest.raises(Trouble) as told:
             written(asked)
         assert str(told.value) == f"{asked.url}/ is no event store service: check --url"
+        with pytest.raises(Trouble) as told, Server(asked.url, 5) as server:
+            next(pages(server, "/answers", {}))
+        assert str(told.value) == f"{asked.url}/ is no projection service: check --read-url"
 
 
 @pytest.mark.parametrize("body", ['{"ok', [], {}, "1"])

@@ -106,6 +106,13 @@ async def test_a_file_that_the_documentation_lacks_is_not_found(writes: Api) -> 
         assert (answer.status_code, answer.content) == (404, NOT_FOUND), path
 
 
+@pytest.mark.parametrize("ranges", ["bytes=0-1", "bytes=a", "lines=1-2", "bytes=999999999-"])
+async def test_a_file_of_the_documentation_comes_whole(writes: Api, ranges: str) -> None:
+    answer = await writes("GET", "/docs/assets/swagger-ui.css", Range=ranges)
+
+    assert (answer.status_code, len(answer.content) > 10_000) == (200, True)
+
+
 ROUTES = {
     "/answers": "PATCH, POST",
     "/answers/name": "DELETE, GET, HEAD, PATCH",

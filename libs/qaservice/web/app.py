@@ -11,7 +11,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,7 +52,7 @@ class App(FastAPI):
         )
         self.router.routes[:0] = routes  # before the framework's own: the first match is the cheapest
         self.add_route("/docs", self._docs, include_in_schema=False)
-        self.mount("/docs/assets", StaticFiles(directory=_ASSETS))
+        self.mount("/docs/assets", _Assets(directory=_ASSETS))
         routed = Shortcut(self.router.routes, AsyncExitStackMiddleware(self.router))
         edge = Edge(routed, self.router.routes, RequestMetrics(registry), request_log)
         self._outermost: ASGIApp = CrossOrigin(edge, origins) if origins else edge
@@ -76,3 +76,13 @@ class App(FastAPI):
             swagger_css_url="docs/assets/swagger-ui.css",
             swagger_favicon_url="docs/assets/favicon.png",
         )
+
+
+class _Assets(StaticFiles):
+    """Files, always sent whole, as RFC 9110 section 14.2 allows: a range that is not valid would be refused in the
+    framework's words."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """See StaticFiles."""
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+        return await super().get_response(path, scope)

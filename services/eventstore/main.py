@@ -12,6 +12,7 @@ from qaservice.web.metrics import new_registry
 from services import stores
 from services.eventstore.api import create_app
 from services.eventstore.hub import Hub
+from services.eventstore.ports import AnswerLog
 
 PORT = 8080
 OFFERS = "POST, PATCH, DELETE /answers, GET /answers/{key}/history, GET /watch, /docs"
@@ -21,6 +22,14 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
     """Serve until a signal. Raises BadSettings, CannotListen."""
     log, feed = await stores.log_and_feed(settings, folder)
     hub = Hub(log, feed, most=settings.max_watchers, heartbeat=settings.watch_heartbeat)
+    async with AsyncExitStack() as stack:
+        for used in (log, feed, hub):
+            stack.push_async_callback(used.close)
+        await serve([site(settings, logs, log, hub)])
+
+
+def site(settings: Settings, logs: LogWriter, log: AnswerLog, hub: Hub) -> Site:
+    """The service on its port."""
     app = create_app(
         log=log,
         limits=Limits(settings.max_key_bytes, settings.max_value_bytes),
@@ -31,7 +40,4 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter) -> None:
         request_log=logs.request,
         origins=settings.origins(),
     )
-    async with AsyncExitStack() as stack:
-        for used in (log, feed, hub):
-            stack.push_async_callback(used.close)
-        await serve([Site(app, settings.listen(PORT), OFFERS, hub.end)])
+    return Site(app, settings.listen(PORT), OFFERS, hub.end)

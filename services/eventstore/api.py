@@ -140,13 +140,12 @@ def create_app(
     origins: Sequence[str] = (),
 ) -> App:
     """The event store service over a log; `max_body` in bytes. See App for `origins`."""
-    answers = routes(log, limits, max_body, new_id, appends(registry), hub)
-    watchers(registry, lambda: hub.watchers)
-    watched = [
+    every = [
+        *routes(log, limits, max_body, new_id, hub, registry),
         *pings("/ping", "/eventstore/ping"),
         *health(log.check, registry, unready=UNREADY, figure=FIGURE),
     ]
-    return App("qaservice: event store", [*answers, *watched], registry, request_log, origins)
+    return App("qaservice: event store", every, registry, request_log, origins)
 
 
 def routes(
@@ -154,11 +153,12 @@ def routes(
     limits: Limits,
     max_body: int,
     new_id: Callable[[], UUID],
-    appended: Callable[[str], None],
     hub: Hub,
+    registry: CollectorRegistry,
 ) -> list[APIRoute]:
-    """The routes of answers; `max_body` in bytes."""
-    api = CommandsApi(log, limits, new_id, appended)
+    """The routes of answers, whose metrics go into `registry`; `max_body` in bytes."""
+    api = CommandsApi(log, limits, new_id, appends(registry))
+    watchers(registry, lambda: hub.watchers)
 
     def route(method: str, path: str, handler: Callable[..., Any], own: Responses, *fails: int) -> APIRoute:
         # The first of its own replies is the success.

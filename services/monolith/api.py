@@ -10,7 +10,7 @@ from qaservice.domain.rules import Limits
 from qaservice.web.app import App
 from qaservice.web.edge import RequestLog
 from qaservice.web.health import health, pings
-from qaservice.web.metrics import appends, lag_seconds, watchers
+from qaservice.web.metrics import lag_seconds
 from services.eventstore.api import FIGURE, UNREADY, routes
 from services.eventstore.hub import Hub
 from services.eventstore.ports import AnswerLog
@@ -34,7 +34,6 @@ def create_app(
     origins: Sequence[str] = (),
 ) -> App:
     """Every route of both services; `max_body` in bytes. See App for `origins`."""
-    watchers(registry, lambda: hub.watchers)
     lag = Lag(answers)
     lag_seconds(registry, lambda: lag.confirmed)
 
@@ -43,7 +42,7 @@ def create_app(
         complete(await answers.checkpoint())
 
     every = [
-        *routes(log, limits, max_body, new_id, appends(registry), hub),
+        *routes(log, limits, max_body, new_id, hub, registry),
         list_route(answers, changes),
         *pings("/ping", "/eventstore/ping", "/projection/ping"),
         *health(ready, registry, unready=UNREADY, figure=FIGURE, refresh=lag.refresh),

@@ -56,11 +56,11 @@ def create_app(
     async def ready() -> None:
         complete(await answers.checkpoint())
 
-    watched = [
+    every = [
+        *routes(answers, changes, limits),
         *pings("/ping", "/projection/ping"),
         *health(ready, registry, unready=_UNREADY, figure=_FIGURE, refresh=lag.refresh),
     ]
-    every = [*routes(answers, changes, limits), *watched]
     return App("qaservice: projection", every, registry, request_log, origins)
 
 

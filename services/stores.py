@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from sys import version_info
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from qaservice.runtime.settings import BadSettings, Settings
 from services.folder import ANSWERS, EVENTS, checked
@@ -26,8 +26,11 @@ _NO_DRIVERS = (3, 14)  # from here on, as pyproject.toml's markers say
 _FILE_SECONDS = 0.5
 
 
-async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | EventStoreDbLog":
-    """The log to write to: in `folder`, or EventStoreDB. Raises BadSettings where neither is named."""
+async def log_and_feed(
+    settings: Settings, folder: Path | None
+) -> "tuple[SqliteLog | EventStoreDbLog, SqliteFeed | EventStoreDbFeed]":
+    """The log to write to, and to follow in the same process: in `folder`, or EventStoreDB. Raises BadSettings where
+    neither is named."""
     if folder is not None:
         from qaservice.stores.sqlite.log import SqliteLog
 
@@ -35,12 +38,13 @@ async def answer_log(settings: Settings, folder: Path | None) -> "SqliteLog | Ev
         checking = asyncio.create_task(log.check())  # makes the file now, so that followers find it
         checking.add_done_callback(lambda done: done.cancelled() or done.exception())  # the first command tries again
         await asyncio.wait({checking}, timeout=_FILE_SECONDS)  # a file that is locked keeps nobody from listening
-        return log
+        return log, log.feed()
     uri = settings.eventstore()
     with _eventstoredb(settings):
         from qaservice.stores.eventstoredb.log import EventStoreDbLog
 
-        return EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
+        on_server = EventStoreDbLog(uri, settings.eventstore_prefix, settings.store_timeout)
+        return on_server, event_feed(settings, None)
 
 
 def event_feed(settings: Settings, folder: Path | None) -> "SqliteFeed | EventStoreDbFeed":
@@ -96,14 +100,6 @@ def answers(settings: Settings, folder: Path | None) -> "SqliteAnswers | MongoAn
         from qaservice.stores.mongodb.answers import MongoAnswers
 
         return MongoAnswers(uri, settings.mongodb_database, settings.store_timeout)
-
-
-async def log_and_feed(
-    settings: Settings, folder: Path | None
-) -> "tuple[SqliteLog | EventStoreDbLog, SqliteFeed | EventStoreDbFeed]":
-    """The log for one process that writes and follows it. Raises BadSettings."""
-    log = await answer_log(settings, folder)
-    return log, event_feed(settings, None) if folder is None else cast("SqliteLog", log).feed()
 
 
 class Together(NamedTuple):

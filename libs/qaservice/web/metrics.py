@@ -13,7 +13,7 @@ _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 
 
 class RequestMetrics:
-    """Counts and times requests by route template, method and status; counts what they could not get from a store."""
+    """Times requests by route template, method and status; `store_errors` counts those a store failed, by error."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._durations = Histogram(
@@ -24,7 +24,9 @@ class RequestMetrics:
             registry=registry,
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}
-        self.store_errors = store_errors(registry)
+        self.store_errors = Counter(
+            "qaservice_store_errors", "Calls of a store that failed.", ["error"], registry=registry
+        )
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Note one request that has ended."""
@@ -33,11 +35,6 @@ class RequestMetrics:
         if child is None:
             child = self._children[labels] = self._durations.labels(*labels)
         child.observe(seconds)
-
-
-def store_errors(registry: CollectorRegistry) -> Counter:
-    """Counts calls of a store that failed, by the kind of error."""
-    return Counter("qaservice_store_errors", "Calls of a store that failed.", ["error"], registry=registry)
 
 
 def appends(registry: CollectorRegistry) -> Callable[[str], None]:

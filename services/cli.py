@@ -29,6 +29,7 @@ app.add_typer(client)
 app.add_typer(backup)
 
 PANEL = "Server"
+SETTINGS = "Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example."
 Memory = Annotated[
     bool, typer.Option("--memdb", "-memdb", help="Keep everything in memory; gone when the process ends.")
 ]
@@ -51,46 +52,35 @@ def _every(
     pass
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=SETTINGS)
 def eventstore(sqlite: Sqlite = None) -> None:
-    """Take writes and answer history, on port 8080.
-
-    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
-    """
+    """Take writes and answer history, on port 8080."""
     from services.eventstore.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=SETTINGS)
 def projector(sqlite: Sqlite = None) -> None:
-    """Keep the read model, with health on port 8082.
-
-    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
-    """
+    """Keep the read model, with health on port 8082."""
     from services.projector.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=SETTINGS)
 def projection(sqlite: Sqlite = None) -> None:
-    """Answer reads from the read model, on port 8081.
-
-    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
-    """
+    """Answer reads from the read model, on port 8081."""
     from services.projection.main import run
 
     _run(lambda settings, logs: run(settings, sqlite, logs))
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL, epilog=SETTINGS)
 def monolith(sqlite: Sqlite = None, memdb: Memory = False) -> None:
     """Run the three in one process, on 8080 and 8081.
 
     With IP_PORT everything is on that one port.
-
-    Settings come from the environment or .env: EVENTSTORE_HOST, MONGODB_HOST, IP_PORT, …; see .env.example.
     """
     from services.monolith.main import run
 

@@ -109,8 +109,8 @@ def _run(start: Run) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Put the null device where one is closed; else a socket or a database would get its number, and our lines. Python
-    has none of those that it found closed."""
+    """Put the null device in the place of each that is closed: else a socket or a database would get its number, and
+    with it our lines. In `sys`, Python has None for those that it found closed."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     os.close(descriptor)
@@ -122,5 +122,5 @@ def _open_standard_streams() -> None:
 def main() -> None:
     """The entry point."""
     _open_standard_streams()
-    gc.set_threshold(5_000)  # objects: 700, the default, are those of a few requests under way, and of an import
+    gc.set_threshold(5_000)  # new objects; an import, or a few requests under way, make 700, the default
     app()

@@ -1,4 +1,4 @@
-"""How a command ends that is no service: done, or one line on standard error that says what is wrong."""
+"""How a command ends: done, or with a line on standard error that says what is wrong."""
 
 import os
 import select
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 0.5
 
 
 def said(words: object, code: int) -> int:
-    """Say it on standard error, where somebody takes it; returns the exit code."""
+    """Write the words to standard error, if anybody reads it. Returns `code`, for `sys.exit`."""
     with suppress(OSError):  # nobody has to listen
         for line in str(words).splitlines():
             _write(f"qaservice: {line}\n".encode(errors="backslashreplace"))
@@ -21,15 +21,15 @@ def said(words: object, code: int) -> int:
 
 
 def _write(data: bytes) -> None:
-    """What does not fit into a pipe whose reader hangs is lost, else the process would hang too."""
+    """Write what fits: where the reader of a pipe hangs the rest is lost, else this process would hang too."""
     while data and select.select([], [2], [], _PATIENCE_SECONDS)[1]:
         data = data[os.write(2, data[: select.PIPE_BUF]) :]  # so much never blocks where there is room
 
 
 @contextmanager
 def one_line_for(*troubles: type[Exception]) -> Iterator[None]:
-    """Trouble ends the process with exit code 2 and a line. Where nobody reads its output any more it ends without a
-    word, as SIGPIPE would end it."""
+    """These troubles, and OSError, end the process with exit code 2 and a line. Where nobody reads its output any more
+    it ends without a word, as SIGPIPE would end it."""
     try:
         yield
         sys.stdout.flush()

@@ -12,13 +12,13 @@ log = logging.getLogger("qaservice")
 
 
 def checked(folder: Path) -> Path:
-    """The folder, which others may still make or open to this user. Raises BadSettings where it can never be one."""
+    """The folder, which need not be there or be writable yet. Raises BadSettings where it is a file."""
     if os.path.isfile(folder):
         raise BadSettings(f"--sqlite {folder}: that is a file; name a folder, for example --sqlite data")
     return folder
 
 
 def say_if_missing(folder: Path | None, name: str) -> None:
-    """Whoever looks for a file that another process makes, and may make later, is told once."""
+    """Log that this process waits for the file, which another one makes."""
     if folder is not None and not os.path.exists(folder / name):
         log.info("waiting for %s", folder / name)

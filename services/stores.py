@@ -37,7 +37,7 @@ async def log_and_feed(
         log = SqliteLog(checked(folder) / EVENTS, settings.store_timeout)
         checking = asyncio.create_task(log.check())  # makes the file now, so that followers find it
         checking.add_done_callback(lambda done: done.cancelled() or done.exception())  # the first command tries again
-        await asyncio.wait({checking}, timeout=_FILE_SECONDS)  # a file that is locked keeps nobody from listening
+        await asyncio.wait({checking}, timeout=_FILE_SECONDS)  # one that is locked keeps no service from listening
         return log, log.feed()
     uri = settings.eventstore()
     with _eventstoredb(settings):
@@ -129,7 +129,7 @@ def in_memory(settings: Settings) -> Together:
 
 @contextmanager
 def _eventstoredb(settings: Settings) -> Iterator[None]:
-    """What an adapter of EventStoreDB can't use is the URI, where it is not the prefix. Raises BadSettings."""
+    """Raises BadSettings where an adapter of EventStoreDB can't use the prefix, or else the URI."""
     with _usable("EVENTSTORE_PREFIX"):
         from qaservice.stores.eventstoredb.events import checked_prefix
 
@@ -144,8 +144,8 @@ def _mongodb() -> AbstractContextManager[None]:
 
 @contextmanager
 def _usable(variable: str, instead: str = "") -> Iterator[None]:
-    """What an adapter can't use is the fault of a setting, and so is a server whose driver this Python lacks. Raises
-    BadSettings."""
+    """Raises BadSettings where an adapter can't use what the variable says, and where this Python can't have its
+    driver."""
     try:
         yield
     except ModuleNotFoundError:

@@ -126,7 +126,7 @@ def watch(
     url: Url = URL,
     timeout: Timeout = TIMEOUT,
 ) -> None:
-    """Follow the changes of an answer, or of all that begin alike."""
+    """Follow the changes of an answer, or of all with a prefix."""
     from services.client import show
     from services.client.answers import path_of
     from services.client.watch import changes

@@ -1,4 +1,4 @@
-"""What somebody who resumes has missed for so long that only the log has it."""
+"""What a watcher that resumes has missed, where only the log still has it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from services.eventstore.ports import AnswerLog, EventFeed
 from services.eventstore.tail import Tail, pauses
 
 _MOST_READERS = 8
-_MOST_BATCHES = 50  # of a page; however few of their changes are wanted, it is known how far one has come
+_MOST_BATCHES = 50  # read for a page: then the position moves on, however few of their changes are wanted
 
 
 class CatchUpReaders:
-    """They read the log for all who resume, a page at a time, for a few of them at once: the others wait their turn,
-    and nobody keeps his while he sends what he got."""
+    """What reads the log for all watchers that resume: for a few of them at a time, a page in a turn. The others wait,
+    and nobody keeps a turn while it sends what it got."""
 
     def __init__(self, log: AnswerLog, feed: EventFeed) -> None:
         self.log = log
@@ -26,7 +26,7 @@ class CatchUpReaders:
 
 
 class CatchUp:
-    """The changes that somebody has missed. All that are wanted up to `position` have been handed out."""
+    """The changes that a watcher has missed. All that are wanted up to `position` have been handed out."""
 
     def __init__(self, readers: CatchUpReaders, tail: Tail, wanted: Wanted, since: Cursor) -> None:
         self._readers = readers
@@ -36,8 +36,8 @@ class CatchUp:
         self.position: Position = since.position
 
     async def page(self) -> Sequence[Change]:
-        """The next of them, and `position` moves; none where there are none, or not so soon. Waits where the log can't
-        be read. Raises LogReplaced, UndecodableEvent."""
+        """The next of them; moves `position`, also where it found none. Waits while the log can't be read. Raises
+        LogReplaced, UndecodableEvent."""
         for pause in pauses():
             try:
                 async with self._readers.turns:
@@ -47,8 +47,8 @@ class CatchUp:
         raise AssertionError
 
     async def _of_one(self) -> Sequence[Change]:
-        """Out of the answer's own history: from the revision of the cursor on, if it is of this answer."""
-        end = self._tail.position  # what stands there by now is found by a read that begins now
+        """From the answer's own history, beginning at the cursor's revision if the cursor is of this answer."""
+        end = self._tail.position  # a read that begins now finds everything up to here
         known, key = self._known, self._wanted.text
         last = await self._readers.log.last(key)
         if last is None or last.position <= self.position:
@@ -69,7 +69,7 @@ class CatchUp:
         return changes
 
     async def _of_all(self) -> Sequence[Change]:
-        """Out of the whole log, from the cursor's position on."""
+        """From the whole log, beginning at `position`."""
         end = self._tail.position
         page, position = Page(), self.position
         async with aclosing(self._readers.feed.follow(position)) as batches:

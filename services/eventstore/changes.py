@@ -1,4 +1,4 @@
-"""Changes on their way from the log to those who watch."""
+"""Changes on their way from the log to the watchers."""
 
 from bisect import bisect_right
 from collections import deque
@@ -11,7 +11,7 @@ from qaservice.domain.codec import value_of
 from qaservice.domain.recorded import Position, Recorded, Undecodable
 
 PAGE_CHANGES, PAGE_BYTES = 256, 1 << 20
-"""How much is taken at a time by somebody who has missed something; a page may be one change longer."""
+"""How much a watcher that catches up takes at a time; a page may be one change longer."""
 
 _RING_CHANGES, _RING_BYTES = 10_000, 32 << 20
 _OVERHEAD_BYTES = 1_000  # what a change takes in memory beside its value
@@ -21,7 +21,7 @@ _position = attrgetter("position")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What somebody watches: the one answer `text`, or all whose keys begin with it."""
+    """What a watcher wants: the one answer `text`, or all whose keys begin with it."""
 
     text: str
     is_prefix: bool = False
@@ -33,8 +33,8 @@ class Wanted:
 
 @dataclass(slots=True, eq=False)
 class Change:
-    """An event, for all who watch its answer. `frame` is its form on the wire, made by whoever sends it first; `size`
-    about how much that is, in bytes."""
+    """An event, for all watchers of its answer. `frame` is its form on the wire, made by the first that sends it;
+    `size` is about how many bytes that is."""
 
     key: str
     position: Position
@@ -102,7 +102,7 @@ class Ring:
 
 
 def _memory(change: Change) -> int:
-    """Of its value, its frame and all around them."""
+    """About how many bytes it takes: its value, its frame, and the objects around them."""
     event = change.event
     value = 0 if isinstance(event, Undecodable) else value_of(event.event).__sizeof__()
     return value + change.size + _OVERHEAD_BYTES

@@ -1,4 +1,4 @@
-"""Everybody who watches in this process, fed by one subscription to the log."""
+"""All watchers of this process, fed by one subscription to the log."""
 
 import asyncio
 from typing import Literal
@@ -21,13 +21,13 @@ Since = Cursor | Literal["start", "now"]
 
 
 class Hub:
-    """Where to watch. The subscription begins with the first who does, and ends a while after the last has left.
+    """Where watches begin. The subscription starts with the first of them, and ends a while after the last.
 
     `watchers`: how many there are.
     """
 
     def __init__(self, log: AnswerLog, feed: EventFeed, *, most: int, heartbeat: float) -> None:
-        """`most` may watch at a time; `heartbeat` in seconds: how long one waits for a change and gets none."""
+        """`most` may watch at a time. `heartbeat`: seconds that a watch waits for a change before it gives none."""
         self.watchers = 0
         self._feed = feed
         self._most = most
@@ -42,7 +42,7 @@ class Hub:
         self._closed = False
 
     async def watch(self, wanted: Wanted, since: Since) -> Watch:
-        """All that is wanted behind a place, and whatever is written after this has returned. `leave` in the end.
+        """All wanted changes after a place, and whatever is written once this has returned. `leave` in the end.
 
         Raises TooManyWatchers, LogUnavailable; InputNotValid for a cursor that is no place of this log."""
         if self.watchers >= self._most:
@@ -54,7 +54,7 @@ class Hub:
             if tail is None or self._closed:
                 raise LogUnavailable("the log was replaced just now, or this process is about to end")
             watch = Watch(wanted, _place(since, tail.store, now), tail, self._readers, self._live, self._heartbeat)
-        except BaseException:  # also where he has gone, and the request was cancelled
+        except BaseException:  # also where the client has gone, and the request was cancelled
             self.watchers -= 1
             self._rest_soon()
             raise
@@ -62,7 +62,7 @@ class Hub:
         return watch
 
     def leave(self, watch: Watch) -> None:
-        """He watches no more."""
+        """The watcher has left."""
         self.watchers -= 1
         self._watches.discard(watch)
         watch.close()
@@ -82,7 +82,7 @@ class Hub:
         await asyncio.gather(*self._stopping)
 
     async def _now(self) -> Position:
-        """A place behind all that was written before this was called. Raises LogUnavailable."""
+        """A place after all that was written before this was called. Raises LogUnavailable."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await self._ask()
@@ -90,7 +90,7 @@ class Hub:
             raise LogUnavailable("the log has not said in time where it ends") from None
 
     async def _find_place(self) -> Position:
-        """The place behind all that is written. The tail follows the log from here, or from further back."""
+        """A place after all that is written. The tail follows the log from here, or from further back."""
         if self._tail is not None:
             return await self._feed.now()
         store = await self._feed.store_id()
@@ -100,7 +100,7 @@ class Hub:
         return now
 
     def _replaced(self, error: LogReplaced) -> None:
-        """Everybody has to come again, and learns then that his cursor is of another log."""
+        """Cut off all watchers: one that resumes then learns that its cursor is of another log."""
         self._tail = None
         self._end_all(error)
 

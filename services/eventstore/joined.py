@@ -8,8 +8,8 @@ T = TypeVar("T")
 
 
 class Joined(Generic[T]):
-    """Calls `ask` for everybody who waits for it, one call at a time: each gets the answer of a call that began after
-    he came, or what it raised."""
+    """Calls `ask` for all who wait for it, one call at a time: each caller gets the answer of a call that began after
+    its own, or what that raised."""
 
     def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
         self._ask = ask
@@ -22,7 +22,7 @@ class Joined(Generic[T]):
             self._following = asyncio.create_task(self._after(self._asking))
             self._following.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait
         following = self._following
-        await asyncio.wait({following})  # it goes on when whoever began it has gone
+        await asyncio.wait({following})  # not cancelled with the caller that began it
         return following.result()
 
     async def _after(self, before: asyncio.Task[T] | None) -> T:

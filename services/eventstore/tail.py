@@ -1,4 +1,4 @@
-"""The end of the log as it grows, followed once for all who watch in this process."""
+"""The end of the log as it grows, followed once for all watchers of this process."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from services.eventstore.ports import EventFeed
 log = logging.getLogger("qaservice.watch")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
-_AT_ONCE = 64  # changes; then those who watch take theirs, so that only somebody slow has more waiting
+_AT_ONCE = 64  # changes; then the watchers take theirs, so that more of them wait only for a slow one
 
 
 class Tail:

@@ -1,4 +1,4 @@
-"""One who watches: every change that he wants, in order, without a gap and without merging."""
+"""A watcher: gets every change that it wants, in order, without a gap and without merging."""
 
 import asyncio
 from collections import defaultdict
@@ -15,14 +15,14 @@ _QUEUE_CHANGES, _QUEUE_BYTES = 256, 4 << 20
 
 
 class Live:
-    """Those who have all that the tail has handed out, and get what it hands out next."""
+    """The watchers that have all that the tail has handed out, and get what it hands out next."""
 
     def __init__(self) -> None:
         self._of_one: defaultdict[str, set[Watch]] = defaultdict(set)
         self._of_all: defaultdict[str, set[Watch]] = defaultdict(set)
 
     def deliver(self, change: Change) -> None:
-        """Give it to everybody who wants it."""
+        """Give it to all that want it."""
         for watch in self._of_one.get(change.key, ()):
             watch.put(change)
         for prefix, watches in self._of_all.items():
@@ -31,11 +31,11 @@ class Live:
                     watch.put(change)
 
     def join(self, watch: "Watch") -> None:
-        """He has all up to now."""
+        """Add a watcher that has all up to now."""
         self._same(watch.wanted)[watch.wanted.text].add(watch)
 
     def leave(self, watch: "Watch") -> None:
-        """He has gone, if he was here."""
+        """Remove a watcher, if it is here."""
         same, text = self._same(watch.wanted), watch.wanted.text
         same[text].discard(watch)
         if not same[text]:
@@ -46,9 +46,9 @@ class Live:
 
 
 class Watch:
-    """One watcher: first he gets what he has missed, out of the ring or, page by page, out of the log; then what comes.
+    """One watcher: it first gets what it has missed, from the ring or, page by page, from the log; then what comes.
 
-    `since` is where he began. `over` is done when there will be no more: with an error where he was cut off.
+    `since` is where it began. `over` is done when there will be no more: with an error where it was cut off.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Watch:
         return await self._queued()
 
     def put(self, change: Change) -> None:
-        """Queue a change; whoever lets too many wait is cut off."""
+        """Queue a change; a watcher that lets too many wait is cut off."""
         if change.position <= self._catch_up.position:
             return
         self._queue.append(change)
@@ -114,7 +114,7 @@ class Watch:
         self._live.leave(self)
 
     async def _read(self) -> Sequence[Change] | None:
-        """The next page out of the log; None where that takes longer than the heartbeat."""
+        """The next page from the log; None where that takes longer than the heartbeat."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._catch_up.page())
         if not (await asyncio.wait({self._reading}, timeout=self._heartbeat))[0]:

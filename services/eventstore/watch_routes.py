@@ -84,14 +84,14 @@ def _since(last_event_id: str | None, from_: str | None) -> Since:
 async def _frames(watch: Watch) -> AsyncGenerator[bytes, None]:
     """What a watcher is sent. Raises UndecodableEvent, LogReplaced."""
     yield RETRY
-    yield place_frame(str(watch.since))  # who loses the connection before the first change misses none
+    yield place_frame(str(watch.since))  # a client cut off before its first change can resume too
     store, told = watch.since.store, watch.since.position
     while True:
         changes = await watch.take()
         if not changes:
             yield HEARTBEAT
             if watch.wanted.is_prefix and watch.reached > told:
-                told = watch.reached  # who comes back later need not read again what did not concern him
+                told = watch.reached  # a client that resumes need not read again what it did not want
                 yield place_frame(str(Cursor(store, told)))
             continue
         readable = list(takewhile(_is_readable, changes))

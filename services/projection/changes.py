@@ -1,4 +1,4 @@
-"""Waiting for the read model: one poller for all who wait in this process, and none while nobody waits."""
+"""Waiting for the read model: one poller for all that wait in this process, and none while nobody does."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from qaservice.domain.recorded import START, Position
 from services.projection.ports import Answers
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds
-_MOST_KEYS = 100  # whose documents a look asks for; who waits for another hears of it from the checkpoint
+_MOST_KEYS = 100  # whose documents a look reads; for any other key the checkpoint tells
 
 Waiter = asyncio.Future[None]
 
@@ -20,8 +20,8 @@ log = logging.getLogger("qaservice.projection")
 
 
 class Changes:
-    """Wakes those who wait for a change of one key, or for the read model to reach a position. Whoever was woken looks
-    for himself: it may have been for nothing."""
+    """Wakes those who wait for a change of one key, or for the read model to reach a position. Whoever is woken must
+    look again: it may have been for nothing."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -83,7 +83,7 @@ class Changes:
                     pause = _SHORTEST_PAUSE
                 self._news.clear()
         except ReadModelUnavailable:
-            pass  # each says 503 for himself
+            pass  # all are woken, look for themselves, and answer 503
         except Exception:  # a fault of this program, or somebody else's document: said, and tried again
             log.exception("could not look for changes")
             await asyncio.sleep(_LONGEST_PAUSE)
@@ -138,8 +138,8 @@ def _wake(waiters: Iterable[Waiter]) -> None:
 
 
 async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
-    """Whether it came in time. In any case others take their turn, or who is woken for nothing again and again would
-    leave none to the poller, which alone can change that."""
+    """Whether it came in time. Others take their turn before this returns: else a waiter that is woken for nothing,
+    again and again, would keep out the poller, which alone can end that."""
     try:
         async with asyncio.timeout(seconds):
             await awaitable

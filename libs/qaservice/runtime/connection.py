@@ -12,8 +12,8 @@ _MOST_BYTES_BESIDE_BODY = 1 << 16
 
 
 class Connection(HttpToolsProtocol):
-    """Bounds what a request has beside its body, and how long it may take to come on. Ignores the offer to go on with
-    another protocol (RFC 9110 section 7.8 lets a server do so; Java's client and `curl --http2` make it with every
+    """Limits the size of a request without its body, and the time until more of it comes. Ignores an offer to go on
+    with another protocol (RFC 9110 section 7.8 lets a server do so; Java's client and `curl --http2` make it with every
     request): the parser would take the body for the other protocol."""
 
     _bytes_beside_body = 0
@@ -44,8 +44,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def let_go(self) -> None:
-        """Once a second: forget what a client does not take of a reply that was broken off. Closing alone waits for
-        it, for ever; who takes the end of a complete reply slowly still gets it."""
+        """Once a second: drop the connection where a reply was broken off and the client does not read what is left of
+        it. Closing would wait for that for ever. A client that is slow to read a complete reply still gets its end."""
         if self.is_broken_off:
             self._looks += 1
             if self._looks > _MOST_LOOKS:
@@ -79,8 +79,8 @@ class Connection(HttpToolsProtocol):
                 self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # see asyncio.Protocol
-        """The client sends no more. One that has sent a command may still wait for its reply; one that reads has gone,
-        and nobody waits for it or watches on its behalf."""
+        """The client sends no more. After a command it may still wait for the reply. After a read it is taken to have
+        left, so that no wait and no watch goes on for it."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body or cycle.scope["method"] in ("GET", "HEAD"):
             return False
@@ -88,7 +88,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def on_headers_complete(self) -> None:
-        """Begin the request, unless it is read again without its offer, or came after the last one's end."""
+        """Begin the request, unless it is to be read again without its offer, or the connection is being closed."""
         self._bytes_beside_body = 0
         if not self.parser.should_upgrade() and not self.transport.is_closing():
             super().on_headers_complete()
@@ -116,7 +116,7 @@ class Connection(HttpToolsProtocol):
         if newest is self._last:
             return
         if self._last is not None and not self._last.response_started and not self._ending_at_once:
-            self._last.keep_alive = True  # one more came behind it; but somebody who sends on and on is cut off
+            self._last.keep_alive = True  # one more came behind it; but a client that sends on and on is cut off
         self._last = newest if newest.keep_alive else None
         newest.keep_alive = False
 

@@ -97,8 +97,8 @@ async def serve(sites: Sequence[Site], parts: Sequence[Part] = ()) -> None:
 
 
 def _allow_connections() -> None:
-    """Each is one of the process's open files, of which a shell allows 1,024, for the sake of programs that use
-    select(2); the system allows more (as Go's runtime does: golang/go issue 46279)."""
+    """Allow as many open files, of which each connection is one, as the system does. Shells allow 1,024, for the sake
+    of programs that use select(2); Go's runtime does the same as this (golang/go issue 46279)."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # some systems name a limit that they do not keep
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _stop_accepting(self, listeners: Sequence[socket.socket]) -> None:
-        """Close the listeners, without losing whoever has connected already."""
+        """Close the listeners, without losing clients that have connected already."""
         loop = asyncio.get_running_loop()
         waiting = [client for listener in listeners for client in _accepted(listener)]
         for server in self.servers:
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
-    """Those who have connected and were not yet accepted."""
+    """Clients that have connected and were not accepted yet."""
     while True:
         try:
             client, _ = listener.accept()

@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         return host or "0.0.0.0", port
 
     def origins(self) -> list[str]:
-        """The origins whose pages a browser lets use this; none where nothing is set."""
+        """The origins whose web pages may use this; none where nothing is set."""
         return _listed(self.cors_origins or "")
 
     def eventstore(self) -> str:

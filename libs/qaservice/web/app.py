@@ -30,7 +30,7 @@ _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 
 class App(FastAPI):
-    """The framework's routing and documentation behind one layer, ours, instead of its stack of six."""
+    """The framework's routing and documentation, behind one layer of ours instead of its stack of six."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class App(FastAPI):
         request_log: RequestLog,
         origins: Sequence[str] = (),
     ) -> None:
-        """`origins`: those whose pages a browser lets use this; `*` for all."""
+        """`origins`: those whose web pages may use this; `*` for all."""
         super().__init__(
             title=title,
             version=metadata.version("qaservice"),
@@ -58,7 +58,7 @@ class App(FastAPI):
         self._outermost: ASGIApp = CrossOrigin(edge, origins) if origins else edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Straight to the edge: there is nothing for us on the framework's own way, which takes longer."""
+        """Straight to the edge: the framework's own way takes longer and does nothing that we need."""
         scope["app"] = self  # a router looks for it: without, it replies by itself instead of raising
         await self._outermost(scope, receive, send)
 

@@ -34,7 +34,7 @@ _ANSWERED_WITH = (
 
 
 class CrossOrigin(CORSMiddleware):
-    """The framework's, around the edge, so that errors have its headers too; what it refuses itself has our shape."""
+    """The framework's middleware, around the edge, so that errors have its headers too. Its refusals get our shape."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         super().__init__(

@@ -66,7 +66,7 @@ def link(to: str) -> dict[str, Any]:
 
 
 def not_modified(*headers: dict[str, Any]) -> Responses:
-    """The reply to a client that has an answer already; with more headers where a route has them."""
+    """The reply to a client that has this revision already; with more headers where a route has them."""
     return {304: {"description": "The client has this revision already", "headers": _joined(ETAG, *headers)}}
 
 
@@ -77,8 +77,8 @@ def replies(status: int, model: Any, example: object, *headers: dict[str, Any]) 
 
 
 def error_replies(*statuses: int) -> Responses:
-    """The errors of a route, all of one shape; also any that it does not name, or the framework would document its
-    own."""
+    """The errors of a route, all of one shape; `default` stands for those it does not name, or the framework would
+    document its own."""
     every: Responses = {"default": _error(*_ANY_OTHER)}
     for status in statuses:
         every |= error_reply(status)
@@ -86,7 +86,7 @@ def error_replies(*statuses: int) -> Responses:
 
 
 def error_reply(status: int, text: str | None = None, *headers: dict[str, Any], why: str | None = None) -> Responses:
-    """One error: with a text of its own, with more headers, or for a reason of its own, where a route has them."""
+    """One error; with another text, more headers or another description (`why`) than usual, where a route has them."""
     usual_why, usual_text, usual_headers = _ERRORS[status]
     return {status: _error(why or usual_why, text or usual_text, _joined(usual_headers, *headers))}
 

@@ -31,7 +31,7 @@ _CLIENT_CLOSED_REQUEST = 499
 
 
 class Edge:
-    """An ASGI application around another one."""
+    """An ASGI application around another one. All that comes is HTTP: the server offers no websockets, no lifespan."""
 
     def __init__(
         self, app: ASGIApp, routes: Sequence[BaseRoute], metrics: RequestMetrics, request_log: RequestLog
@@ -43,9 +43,6 @@ class Edge:
         self._new_id = random.Random().getrandbits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         began = time.perf_counter()
         method = scope["method"]
         if method == "HEAD":
@@ -66,7 +63,7 @@ class Edge:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = _CLIENT_CLOSED_REQUEST
-        except Exception as error:  # noqa: BLE001  the last one to see it: a reply and a line in the log
+        except Exception as error:  # noqa: BLE001  nobody else catches it: it becomes a reply and a log line
             failure = error.error if isinstance(error, Failed) else error
             if not status:  # else the stream breaks off: never well-formed and short
                 await self._reply_to(error, scope)(scope, receive, send_with_id)
@@ -101,7 +98,7 @@ class Edge:
 
 
 def _without_body(send: Send) -> Send:
-    """A `send` for HEAD: the reply is complete with its head, and a stream of a body learns that nobody listens."""
+    """A `send` for HEAD: the reply ends after its head, and a handler that streams learns that the client has left."""
     complete = False
 
     async def send_head(message: Message) -> None:

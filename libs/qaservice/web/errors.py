@@ -22,7 +22,7 @@ class ErrorBody(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """RFC 9457's form of it, for who accepts that."""
+    """RFC 9457's form of it, for clients that accept that."""
 
     type: str
     title: str
@@ -117,7 +117,7 @@ def _accepts_problem(scope: Scope) -> bool:
 
 
 def _names_problem(kind: bytes, *parameters: bytes) -> bool:
-    """Whether it is the type of problems, and not only to say that it is not wanted (RFC 9110 section 12.4.2)."""
+    """Whether it is the type of problems, and not refused by a `q=0` (RFC 9110 section 12.4.2)."""
     unwanted = any(_WORTHLESS.fullmatch(parameter.strip()) for parameter in parameters)
     return kind.strip().lower() == PROBLEM[1] and not unwanted
 

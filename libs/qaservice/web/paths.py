@@ -10,7 +10,7 @@ _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def checked_path(raw_path: bytes) -> str:
-    """The path as it came, to be split: every part of it can be unquoted. Raises InputNotValid."""
+    """The path as it came, still encoded; every segment of it can be unquoted. Raises InputNotValid."""
     try:
         path = raw_path.decode()
         if "%" in path:

@@ -21,7 +21,7 @@ class Shortcut:
                 self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._finds(scope):
+        if not self._finds(scope):
             await self._router(scope, receive, send)
             return
         await scope["route"].handle(scope, receive, send)

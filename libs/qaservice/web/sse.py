@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from qaservice.domain.errors import WatcherTooSlow
 
 HEARTBEAT = KEEPALIVE_COMMENT
-"""A comment: the client ignores it, proxies and the connection itself stay awake."""
+"""A comment: clients ignore it, and proxies do not take the connection for idle."""
 
 RETRY = format_sse_event(retry=2000)
 """Milliseconds after which a client whose connection has ended is to come back."""
@@ -31,9 +31,9 @@ def place_frame(id: str) -> bytes:
 
 
 class EventStream(EventSourceResponse):
-    """A reply that goes on until `over` is done or the client leaves. It ends at once then, even while it waits for a
-    client that takes nothing: well-formed, or broken off where `over` is an error or the client takes not even the
-    end."""
+    """A reply that goes on until `over` is done or the client leaves. It then ends at once, even while a client that
+    reads nothing keeps it waiting. It ends well-formed, but breaks off where `over` is an error, or where the client
+    does not read the end either."""
 
     def __init__(
         self, frames: AsyncGenerator[bytes, None], over: asyncio.Future[None], left: Callable[[], None]

@@ -13,24 +13,8 @@ from qaservice.domain.errors import InputNotValid
 from qaservice.domain.recorded import Appended
 from qaservice.domain.rules import Limits, check_key, check_sizes, check_value
 from qaservice.web.app import App
-from qaservice.web.conditions import (
-    IdempotencyKey,
-    IfMatch,
-    Key,
-    MustNotExist,
-    retry_of,
-    revisions_of,
-)
-from qaservice.web.documentation import (
-    ETAG,
-    LOCATION,
-    REPLAYED,
-    TOKEN,
-    Responses,
-    error_replies,
-    error_reply,
-    replies,
-)
+from qaservice.web.conditions import IdempotencyKey, IfMatch, Key, MustNotExist, retry_of, revisions_of
+from qaservice.web.documentation import ETAG, LOCATION, REPLAYED, TOKEN, Responses, error_replies, error_reply, replies
 from qaservice.web.edge import RequestLog
 from qaservice.web.etags import parse_entity_tags
 from qaservice.web.health import health, pings
@@ -149,12 +133,7 @@ def create_app(
 
 
 def routes(
-    log: AnswerLog,
-    limits: Limits,
-    max_body: int,
-    new_id: Callable[[], UUID],
-    hub: Hub,
-    registry: CollectorRegistry,
+    log: AnswerLog, limits: Limits, max_body: int, new_id: Callable[[], UUID], hub: Hub, registry: CollectorRegistry
 ) -> list[APIRoute]:
     """The routes of answers, whose metrics go into `registry`; `max_body` in bytes."""
     api = CommandsApi(log, limits, new_id, appends(registry))

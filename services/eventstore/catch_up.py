@@ -38,13 +38,13 @@ class CatchUp:
     async def page(self) -> Sequence[Change]:
         """The next of them; moves `position`, also where it found none. Waits while the log can't be read. Raises
         LogReplaced, UndecodableEvent."""
-        for pause in pauses():
+        waits = pauses()
+        while True:
             try:
                 async with self._readers.turns:
                     return await (self._of_all() if self._wanted.is_prefix else self._of_one())
             except LogUnavailable:
-                await asyncio.sleep(pause)
-        raise AssertionError
+                await asyncio.sleep(next(waits))
 
     async def _of_one(self) -> Sequence[Change]:
         """From the answer's own history, beginning at the cursor's revision if the cursor is of this answer."""

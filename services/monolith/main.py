@@ -37,10 +37,7 @@ async def run(settings: Settings, folder: Path | None, logs: LogWriter, *, memor
 
     projector = Projector(feed, model, applied)
     if settings.ip_port is None:
-        sites = [
-            writes.site(settings, logs, log, hub),
-            reads.site(settings, logs, answers, changes, registry),
-        ]
+        sites = [writes.site(settings, logs, log, hub), reads.site(settings, logs, answers, changes, registry)]
     else:
         sites = [_one_site(settings, logs, log, hub, answers, changes, registry)]
     async with AsyncExitStack() as stack:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
@@ -56,14 +55,15 @@ class EventStream(EventSourceResponse):
         """See StreamingResponse."""
         try:
             async with asyncio.timeout(None) as patience:
-                with ExitStack() as stack:
 
-                    def lose(over: asyncio.Future[None]) -> None:
-                        patience.reschedule(0)  # in the past: what is being waited for ends now
+                def lose(over: asyncio.Future[None]) -> None:
+                    patience.reschedule(0)  # in the past: what is being waited for ends now
 
-                    self._over.add_done_callback(lose)
-                    stack.callback(self._over.remove_done_callback, lose)
+                self._over.add_done_callback(lose)
+                try:
                     await super().stream_response(send)
+                finally:
+                    self._over.remove_done_callback(lose)
         except TimeoutError:
             self._over.result()
             await self._end(send)

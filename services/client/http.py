@@ -7,7 +7,7 @@ from itertools import chain, repeat
 
 import httpx
 
-REFUSALS = {"Key not found": 404, "Key exists": 409, "Revision does not match": 412}
+_REFUSALS = {(404, "Key not found"), (409, "Key exists"), (412, "Revision does not match")}
 _AGAIN = (502, 503, 504)  # the first and the last come from proxies
 _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 _ANSWER = 15.0  # seconds; a service answers within 10
@@ -126,9 +126,7 @@ def _failure(response: httpx.Response) -> Refused | Trouble:
         words = str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
         return not_ours(response)
-    if REFUSALS.get(words) == response.status_code or (words, response.status_code) == ("Key exists", 412):
-        return Refused(words)
-    return Trouble(words)
+    return Refused(words) if (response.status_code, words) in _REFUSALS else Trouble(words)
 
 
 def _retry_after(response: httpx.Response) -> float:

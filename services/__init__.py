@@ -1,1 +1,2 @@
-"""The processes: event store service, projector, projection service, and the monolith that runs the three in one."""
+"""The processes: event store service, projector, projection service, and the monolith that runs the three in one; the
+commands of the client and of backups."""

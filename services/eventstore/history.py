@@ -89,7 +89,7 @@ def history_route(log: AnswerLog, limits: Limits) -> APIRoute:
         answer keeps its history. `Link` leads to the next page where `limit` has cut something off."""
         name, asked = key_of_segment(key, limits), _asked(after, before, order)
         most = None if limit is None else whole_number("limit", limit, 1, _HIGHEST_LIMIT)
-        as_json = _plain if include is None else {"meta": _with_meta}[one_of("include", include, "meta")]
+        as_json = _with_meta if include is not None and one_of("include", include, "meta") else _plain
         revisions = await _existing(log, name, asked)
         page = revisions[:most]
         pages = log.history(name, page)

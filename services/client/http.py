@@ -10,8 +10,8 @@ import httpx
 _REFUSALS = {(404, "Key not found"), (409, "Key exists"), (412, "Revision does not match")}
 _AGAIN = (502, 503, 504)  # the first and the last come from proxies
 _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_ANSWER = 15.0  # seconds; a service answers within 10
-_SILENCE = 90.0  # of a watch, which has a heartbeat every 15
+_REPLY_SECONDS = 15.0  # a service replies within 10
+_SILENCE_SECONDS = 90.0  # of a watch, which has a heartbeat every 15
 
 Headers = Mapping[str, str]
 
@@ -57,7 +57,7 @@ class Server:
         """The head of a reply whose body goes on. `patience` in seconds, where it is another. Raises Refused, Trouble,
         httpx.TransportError where it breaks off."""
         request = self._client.build_request(
-            "GET", path, params=parameters, headers=headers, timeout=httpx.Timeout(5, read=_SILENCE)
+            "GET", path, params=parameters, headers=headers, timeout=httpx.Timeout(5, read=_SILENCE_SECONDS)
         )
         response = self._sent(request, self._patience if patience is None else patience)
         try:
@@ -74,7 +74,7 @@ class Server:
             params=parameters or None,
             headers=headers,
             json=body,
-            timeout=httpx.Timeout(_ANSWER, connect=5),
+            timeout=httpx.Timeout(_REPLY_SECONDS, connect=5),
         )
         response = self._sent(request, self._patience)
         try:

@@ -14,14 +14,14 @@ async def current(log: AnswerLog, key: str) -> Recorded:
 
 
 async def at_revision(log: AnswerLog, key: str, revision: int) -> Recorded:
-    """The event that gave the answer its value at this revision. Raises KeyNotFound: it was deleted then, or has not
-    come so far."""
+    """The event that gave the answer its value at this revision. Raises KeyNotFound: it was deleted then, or has no
+    such revision yet."""
     return _existing(await log.at(key, revision))
 
 
 async def at_moment(log: AnswerLog, key: str, moment: datetime) -> Recorded:
-    """The event that gave the answer the value that it had at this moment; one recorded at the very moment counts, and
-    the future is as the present. Raises KeyNotFound.
+    """The event that gave the answer the value that it had at this moment. An event recorded at exactly this moment
+    counts; a moment in the future is as now. Raises KeyNotFound.
 
     A binary search, one read a step. It relies on times that do not decrease from one revision to the next. The
     embedded log takes care of that; where the clock of EventStoreDB was set back, a moment that came twice may mean

@@ -115,7 +115,7 @@ def _asked(after: str | None, before: str | None, order: str | None) -> range:
 
 
 async def _existing(log: AnswerLog, key: str, asked: range) -> range:
-    """Those of the revisions that there are now. Raises KeyNotFound where nothing was ever stored."""
+    """Those of the revisions that exist now. Raises KeyNotFound where nothing was ever stored."""
     last = await log.last(key)
     if last is None:
         raise KeyNotFound

@@ -72,8 +72,8 @@ class Reads:
         return snapshot, False
 
     async def _changed(self, key: str, known: Callable[[int], bool], found: Found, deadline: float) -> Found:
-        """What there is once the client does not know it, or when the time is over. Who waits for an answer that does
-        not exist waits until it does."""
+        """What is there once it is new to the client, or when the time is over. To wait for an answer that does not
+        exist is to wait until it does."""
         missing = found.document is None
         while found.document is None if missing else found.document is not None and known(found.document.revision):
             left = deadline - time.monotonic()

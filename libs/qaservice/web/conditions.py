@@ -52,8 +52,8 @@ def token_of(header: str | None, parameter: str | None) -> Token | None:
 
 
 def retry_of(header: str | None, value: str) -> Idempotency | None:
-    """The memory of a command with this value that `Idempotency-Key` asks for; a quoted key (a structured field's
-    string) and a bare one are the same. Raises InputNotValid."""
+    """What is to be remembered of a command with this value, where `Idempotency-Key` asks for it. A quoted key (a
+    structured field's string) and a bare one are the same. Raises InputNotValid."""
     if header is None:
         return None
     key = header.strip()

@@ -58,7 +58,7 @@ def health(
 ) -> list[APIRoute]:
     """`/health/live`, `/health/ready`, `/metrics`. `ready` raises, with the reason, where the process is not. An event
     loop that answers is live, unless `live` knows better. `refresh` brings figures up to date before they are shown.
-    `unready` is an example of a reason, `figure` of a figure."""
+    `unready` and `figure` are examples for the documentation: of a reason, and of a line of the metrics."""
 
     async def get_live() -> Reply | ErrorReply:
         """Whether the process's loop still turns; restart it if not. An outage of a store does not show here."""

@@ -120,7 +120,7 @@ def watch(
     prefix: Annotated[str | None, typer.Option(help="All answers whose keys begin with this.")] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="WHERE", help="start, now (as without it), or an id that --json showed."),
+        typer.Option("--from", metavar="WHERE", help="now (the default), start, or an id that --json showed."),
     ] = None,
     json: Json = False,
     url: Url = URL,

@@ -39,7 +39,7 @@ Before = Annotated[str | None, _NUMBER, Query(description="Only events of lower 
 Order = Annotated[
     str | None,
     WithJsonSchema({"type": "string", "enum": ["asc", "desc"]}),
-    Query(description="`desc`: newest first, `asc`: oldest first, as without it"),
+    Query(description="`asc` (the default): oldest first, `desc`: newest first"),
 ]
 Include = Annotated[
     str | None,

@@ -25,11 +25,11 @@ from services.eventstore.watch import Watch
 
 LastEventId = Annotated[
     str | None,
-    Header(description="The `id` of the last event that arrived: what follows it comes; counts before `from`"),
+    Header(description="The `id` of the last event that arrived: what follows it comes; `from` is then ignored"),
 ]
 From = Annotated[
     str | None,
-    Query(alias="from", description="Where to begin: `start`, `now` (as without it), or the `id` of an event"),
+    Query(alias="from", description="Where to begin: `now` (the default), `start`, or the `id` of an event"),
 ]
 Prefix = Annotated[str, Query(description="Only answers whose keys begin with this")]
 
@@ -37,7 +37,7 @@ _EXAMPLE = event_frame("AaZz…", CREATED, answer_json("name", "john")).decode()
 _STREAM: Responses = {
     200: {
         "description": "An event for each change, with its type, what it leaves behind (a delete: an empty value) and "
-        "an `id` to resume from. It goes on until the client leaves; when the connection ends, come again",
+        "an `id` to resume from. It goes on until the client leaves; when the connection ends, connect again",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
 }
@@ -59,7 +59,7 @@ def watch_routes(hub: Hub, limits: Limits) -> list[APIRoute]:
         """Every change of all answers, or of those whose keys begin alike, in the order of the log."""
         return await watch(Wanted(prefix, is_prefix=True), last_event_id, from_)
 
-    documented = _STREAM | error_replies(400) | error_reply(503, "Too many watchers", why="As many watch as may")
+    documented = _STREAM | error_replies(400) | error_reply(503, "Too many watchers", why="No more may watch")
 
     def route(path: str, handler: Callable[..., Awaitable[EventStream]]) -> APIRoute:
         more: dict[str, Any] = {"response_class": Response, "responses": documented, "tags": ["answers"]}

@@ -40,7 +40,10 @@ REPLAYED = {
     }
 }
 STALE = {
-    "Stale": {"description": "`true`: older than the token asks for, as preferred", "schema": {"type": "string"}},
+    "Stale": {
+        "description": "`true`: older than the token asks for, as `handling=lenient` allows",
+        "schema": {"type": "string"},
+    }
 }
 
 RETRY_AFTER = {
@@ -53,7 +56,7 @@ _ERRORS: dict[int, tuple[str, str, dict[str, Any]]] = {
     409: ("The answer exists", "Key exists", ETAG),
     412: ("The answer is not as the condition wants it", "Revision does not match", ETAG),
     413: ("Key, value or body over its limit", "Input not valid: key is longer than 1024 bytes", {}),
-    422: ("The key stands for another command", "Idempotency-Key was used with another value", {}),
+    422: ("The idempotency key was used for another command", "Idempotency-Key was used with another value", {}),
     503: ("A store can't answer now", "Event store unavailable", RETRY_AFTER),
 }
 _ANY_OTHER: tuple[str, str, dict[str, Any]] = ("Any other error", "Internal server error", {})

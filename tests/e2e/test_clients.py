@@ -111,6 +111,28 @@ def test_who_has_said_all_still_hears_what_came_of_his_command(service: Process)
     assert got.startswith(b"HTTP/1.1 201 ")
 
 
+def test_who_has_asked_all_still_gets_the_replies(service: Process) -> None:
+    """As `ncat` and busybox's `nc` do at the end of their input."""
+    key = f"{uuid4()}"
+    service.post(key)
+    with service.connect() as connection:
+        connection.sendall(PING + request("GET", f"/answers/{key}/history"))
+        connection.shutdown(socket.SHUT_WR)
+        got = rest(connection)
+
+    assert got.count(b"HTTP/1.1 200 ") == 2
+    assert got.endswith(b"]\r\n0\r\n\r\n")
+
+
+def test_who_has_gone_does_not_watch_any_more(service: Process) -> None:
+    with service.connect() as connection:
+        connection.sendall(request("GET", "/watch"))
+        connection.shutdown(socket.SHUT_WR)
+        rest(connection)
+
+    eventually(lambda: "qaservice_watchers 0.0" in service.get("/metrics").text)
+
+
 def test_an_offer_of_another_protocol_is_ignored(service: Process) -> None:
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
 

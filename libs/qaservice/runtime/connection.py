@@ -7,6 +7,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _LONGEST_LINGER_SECONDS = 2.0
+_HALF_CLOSED_SECONDS = 1.0
 _MOST_LOOKS = 3
 _MOST_BYTES_BESIDE_BODY = 1 << 16
 
@@ -79,12 +80,14 @@ class Connection(HttpToolsProtocol):
                 self.cycle.transport = cast("asyncio.Transport", _Lingering(self))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # see asyncio.Protocol
-        """The client sends no more. After a command it may still wait for the reply. After a read it is taken to have
-        left, so that no wait and no watch goes on for it."""
+        """The client sends no more, and may still wait for the reply. After a read it is taken to have left a second
+        later, so that no wait and no watch goes on for it."""
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.more_body or cycle.scope["method"] in ("GET", "HEAD"):
+        if cycle is None or cycle.response_complete or cycle.more_body:
             return False
         cycle.keep_alive = False
+        if cycle.scope["method"] in ("GET", "HEAD"):
+            self.loop.call_later(_HALF_CLOSED_SECONDS, self.transport.close)
         return True
 
     def on_headers_complete(self) -> None:

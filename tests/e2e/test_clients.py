@@ -1,5 +1,6 @@
 """Clients that do not behave: the process answers what can be answered and goes on."""
 
+import json
 import os
 import re
 import socket
@@ -109,6 +110,19 @@ def test_who_has_said_all_still_hears_what_came_of_his_command(service: Process)
         got = rest(connection)
 
     assert got.startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(service: Process) -> None:
+    key = f"{uuid4()}"
+    service.post(key)
+
+    got = sent(service, f"GET /answers/{key}/history HTTP/1.0\r\n\r\n".encode())
+    pong = sent(service, b"GET /ping HTTP/1.0\r\n\r\n")
+
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert [event["data"]["key"] for event in json.loads(body)] == [key]
+    assert b"content-length: 18\r\n" in pong
 
 
 def test_who_has_asked_all_still_gets_the_replies(service: Process) -> None:

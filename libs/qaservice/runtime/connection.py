@@ -96,6 +96,9 @@ class Connection(HttpToolsProtocol):
         if not self.parser.should_upgrade() and not self.transport.is_closing():
             super().on_headers_complete()
             self.headers = []  # for trailers: they are no headers (RFC 9110 section 6.5.1)
+            if self.parser.get_http_version() == "1.0":  # knows no chunks (RFC 9112 section 6.1)
+                self.cycle.chunked_encoding = False
+                self.cycle.expected_content_length = _UntilTheEnd()
             if self._ending:
                 self._end_after(self.cycle)
 
@@ -138,6 +141,16 @@ class Connection(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"".join([*head, b"\r\n", rest]))
+
+
+class _UntilTheEnd(int):
+    """The length of a body that is as long as its connection: any."""
+
+    def __lt__(self, _: int) -> bool:
+        return False
+
+    def __sub__(self, _: int) -> "_UntilTheEnd":
+        return self
 
 
 class _Lingering:

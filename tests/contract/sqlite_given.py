@@ -6,11 +6,11 @@ import resource
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
-from qaservice.domain.answers import Event
+from qaservice.domain.answers import Event, delete
 from qaservice.domain.errors import KeyNotFound
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import Recorded
@@ -83,22 +83,34 @@ def stored_keys(path: Path) -> list[str]:
     return [str(key) for (key,) in query(path, "SELECT key FROM events ORDER BY position")]
 
 
-async def outcomes_of(log: SqliteLog, keys: Sequence[str], value: str) -> list[Recorded | BaseException]:
-    """Of the creations of all keys, in one batch."""
+@asynccontextmanager
+async def hanging(
+    log: SqliteLog, key: str, decide: Callable[[Recent], Event]
+) -> AsyncIterator["asyncio.Task[Recorded]"]:
+    """An append on which the log's thread hangs until the block ends; whatever else is asked for waits behind it."""
     started, go_on = threading.Event(), threading.Event()
 
-    def holding_up(recent: Recent) -> Event:
+    def hangs(recent: Recent) -> Event:
         started.set()
         go_on.wait(10)
-        raise KeyNotFound
+        return decide(recent)
 
-    first = asyncio.create_task(appended(log, a_key(), holding_up))
+    under_way = asyncio.create_task(appended(log, key, hangs))
     await asyncio.to_thread(started.wait, 10)
-    waiting = [asyncio.create_task(created(log, key, value)) for key in keys]
-    await asyncio.sleep(0)
-    go_on.set()
+    try:
+        yield under_way
+    finally:
+        go_on.set()
+
+
+async def outcomes_of(log: SqliteLog, keys: Sequence[str], value: str) -> list[Recorded | BaseException]:
+    """Of the creations of all keys, in one batch."""
+    missing = a_key()
+    async with hanging(log, missing, lambda recent: delete(recent.answer, missing)) as refused:
+        waiting = [asyncio.create_task(created(log, key, value)) for key in keys]
+        await asyncio.sleep(0)
     with suppress(KeyNotFound):
-        await first
+        await refused
     return await asyncio.gather(*waiting, return_exceptions=True)
 
 

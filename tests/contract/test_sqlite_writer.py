@@ -3,9 +3,8 @@
 import asyncio
 import re
 import sqlite3
-import threading
 import time
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,16 +19,18 @@ from qaservice.stores.sqlite.commit import Command
 from qaservice.stores.sqlite.feed import SqliteFeed
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.writer import ThreadWriter
-from tests.contract.sqlite_given import (
-    disk_with,
-    largest_file,
-    outcomes_of,
-    query,
-    stored_keys,
-)
-from tests.given import a_key, appended, created, history_of, updated
+from tests.contract.sqlite_given import disk_with, hanging, largest_file, outcomes_of, query, stored_keys
+from tests.given import a_key, appended, created, eventually, history_of, updated
 
 pytestmark = pytest.mark.anyio
+
+
+async def works(log: SqliteLog) -> bool:
+    """Whether a write went through, and in time."""
+    with suppress(LogUnavailable):
+        await log.check()
+        return True
+    return False
 
 
 async def test_a_locked_file_is_waited_for_no_longer_than_the_timeout(path: Path) -> None:
@@ -42,26 +43,19 @@ async def test_a_locked_file_is_waited_for_no_longer_than_the_timeout(path: Path
     assert {type(outcome) for outcome in outcomes} == {LogUnavailable}
     assert "another process holds it locked" in str(outcomes[0])
     assert time.monotonic() - began < 2
-    await created(log, a_key())
+    await eventually(lambda: works(log))
     await log.close()
 
 
 async def test_a_write_that_hangs_has_an_unknown_outcome(path: Path) -> None:
     log = SqliteLog(path, timeout=0.05)
     key, waiting = a_key(), a_key()
-    go_on = threading.Event()
-
-    def hanging(recent: Recent) -> Event:
-        go_on.wait(10)
-        return create(recent.answer, key, "john")
-
-    one = asyncio.create_task(appended(log, key, hanging))
-    other = asyncio.create_task(created(log, waiting))
-    for task in (one, other):
-        with pytest.raises(OutcomeUnknown, match="not confirmed the write in time"):
-            await task
-    go_on.set()
-    await created(log, a_key())
+    async with hanging(log, key, lambda recent: create(recent.answer, key, "john")) as one:
+        other = asyncio.create_task(created(log, waiting))
+        for task in (one, other):
+            with pytest.raises(OutcomeUnknown, match="not confirmed the write in time"):
+                await task
+    await eventually(lambda: works(log))
     assert len(await history_of(log, key)) == 1
     assert await history_of(log, waiting) == []
     await log.close()
@@ -69,20 +63,12 @@ async def test_a_write_that_hangs_has_an_unknown_outcome(path: Path) -> None:
 
 async def test_a_check_that_a_slow_disk_keeps_waiting_says_that_the_log_is_not_available(path: Path) -> None:
     log = SqliteLog(path, timeout=0.05)
-    go_on = threading.Event()
-
-    def hanging(recent: Recent) -> Event:
-        go_on.wait(10)
-        return create(recent.answer, "name", "john")
-
-    writing = asyncio.create_task(appended(log, "name", hanging))
-    await asyncio.sleep(0)  # so that it is in the queue before the check
-    with pytest.raises(LogUnavailable, match="not confirmed the write in time"):
-        await log.check()
-    with pytest.raises(OutcomeUnknown):
-        await writing
-    go_on.set()
-    await log.check()
+    async with hanging(log, "name", lambda recent: create(recent.answer, "name", "john")) as writing:
+        with pytest.raises(LogUnavailable, match="not confirmed the write in time"):
+            await log.check()
+        with pytest.raises(OutcomeUnknown):
+            await writing
+    await eventually(lambda: works(log))
     await log.close()
 
 

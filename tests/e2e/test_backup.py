@@ -16,8 +16,8 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.commands import environment, qaservice, refuses
-from tests.e2e.processes import COMMAND, Machine, answering, eventually
-from tests.e2e.stored import change, events
+from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually
+from tests.e2e.stored import change, events, rows
 from tests.standins.eventstoredb_process import running
 
 INSERT = (
@@ -111,7 +111,7 @@ def test_a_killed_import_goes_on_where_it_stopped(here: Machine) -> None:
 
     for wanted in (1, 8_000):
         importing = here.launch([*COMMAND, "import", file.name, "--sqlite", "copy"])
-        eventually(partial(holds, here.folder / "copy", wanted))
+        eventually(partial(has_imported, importing, here.folder / "copy", wanted))
         importing.kill()
     rest = qaservice(here, "import", file.name, "--sqlite", "copy")
 
@@ -120,12 +120,14 @@ def test_a_killed_import_goes_on_where_it_stopped(here: Machine) -> None:
     assert exported(here, "copy") == data
 
 
-def holds(folder: Path, count: int) -> bool:
-    """Whether a log of at least so many events is there."""
+def has_imported(importing: Process, folder: Path, count: int) -> bool:
+    """Whether a log of at least so many events is there; fails where the import did."""
+    assert importing.popen.poll() in (None, 0), importing.log.read_text()
     try:
-        return len(events(folder)) >= count
+        ((found,),) = rows(folder / "events.sqlite", "SELECT count(*) FROM events")
     except sqlite3.OperationalError:
         return False
+    return int(found) >= count
 
 
 def test_a_killed_import_into_eventstoredb_goes_on_where_it_stopped(here: Machine) -> None:
@@ -221,7 +223,7 @@ def test_a_service_that_writes_while_one_imports_ends_the_import(here: Machine) 
     service = here.start("eventstore")
 
     importing = here.launch([*COMMAND, "import", file.name, "--sqlite", "data"])
-    eventually(lambda: holds(here.data, 1))
+    eventually(lambda: has_imported(importing, here.data, 1))
     assert service.post("another").status_code == 201
     assert importing.popen.wait(30) == 2
 

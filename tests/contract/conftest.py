@@ -1,4 +1,5 @@
-"""Every suite of this folder runs over every adapter. A new one is a line in LOGS or in READ_MODELS."""
+"""Every suite of a port runs over every adapter: a new one is a line in LOGS or in READ_MODELS. What the suites of one
+adapter begin with stands below."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +20,8 @@ from qaservice.stores.sqlite.read_model import SqliteReadModel
 from services.eventstore.ports import AnswerLog
 from services.projection.ports import Answers
 from services.projector.ports import EventFeed, ReadModel
+from tests.contract.eventstoredb_given import Given, a_server
+from tests.contract.mongodb_wired import Wired, wired
 
 Log = tuple[AnswerLog, EventFeed]
 Model = tuple[ReadModel, Answers]
@@ -152,3 +155,17 @@ async def log(path: Path) -> AsyncIterator[SqliteLog]:
 def one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """All appends to EventStoreDB on one call, so that what happens to it happens to all of them."""
     monkeypatch.setattr(appends, "_MOST_STREAMS", 1)
+
+
+@pytest.fixture
+async def given() -> AsyncIterator[Given]:
+    """A stand-in for EventStoreDB and what is under test."""
+    async with a_server() as given:
+        yield given
+
+
+@pytest.fixture
+async def mongo(mongodb_uri: str, mongodb_database: str) -> AsyncIterator[Wired]:
+    """MongoDB behind a faulty wire."""
+    async with wired(mongodb_uri, mongodb_database) as everything:
+        yield everything

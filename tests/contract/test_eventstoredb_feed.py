@@ -1,7 +1,6 @@
 """How the feed reads EventStoreDB's log: its name, its end, its checkpoints, and what others store in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -19,12 +18,6 @@ from tests.given import a_key, created, eventually, updated
 from tests.standins.eventstoredb import EventStoreDB
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def given() -> AsyncIterator[Given]:
-    async with a_server() as given:
-        yield given
 
 
 def checkpoint_at(recorded: Recorded) -> Checkpoint:

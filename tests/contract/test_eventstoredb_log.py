@@ -25,12 +25,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def given() -> AsyncIterator[Given]:
-    async with a_server() as given:
-        yield given
-
-
-@pytest.fixture
 async def other(given: Given) -> AsyncIterator[EventStoreDbLog]:
     """Another process's."""
     async with given.another_log() as log:

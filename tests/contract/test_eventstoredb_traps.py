@@ -4,7 +4,7 @@ The faults are the stand-in's: it has the rules of the server, and can be told w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 
 import pytest
@@ -26,12 +26,6 @@ from tests.standins.eventstoredb_process import EventStoreDBProcess, running
 pytestmark = pytest.mark.anyio
 
 CUT_AFTER_ONE, CUT_AFTER_THREE = Fault(Then.END, after=1), Fault(Then.END, after=3)
-
-
-@pytest.fixture
-async def given() -> AsyncIterator[Given]:
-    async with a_server() as given:
-        yield given
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from qaservice.domain.readmodel import Checkpoint, Document
 from qaservice.domain.tokens import Token
 from services.projection.changes import Changes
 from services.projection.reads import Found, Reads, Wish
-from tests.contract.mongodb_wired import END, FIRST, SECOND, Wired, wired, writes_documents
+from tests.contract.mongodb_wired import END, FIRST, SECOND, Wired, writes_documents
 from tests.given import eventually
 from tests.standins.mongodb_proxy import Command, Forward
 
@@ -29,12 +29,6 @@ class CountingChanges(Changes):
     async def of_position(self, *args: object, **options: object) -> None:
         await super().of_position(*args, **options)  # type: ignore[arg-type]  # passed on as they came
         self.woken += 1
-
-
-@pytest.fixture
-async def mongo(mongodb_uri: str, mongodb_database: str) -> AsyncIterator[Wired]:
-    async with wired(mongodb_uri, mongodb_database) as everything:
-        yield everything
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ A wire between adapter and server injects the faults, so that they are the same 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -25,7 +25,6 @@ from tests.contract.mongodb_wired import (
     SECOND,
     Wired,
     once,
-    wired,
     writes_documents,
 )
 from tests.standins.mongodb_proxy import Command, Forward, as_it_is
@@ -40,12 +39,6 @@ left of that, its removal, nothing left, the checkpoint."""
 INVALID = {"code": 121, "errmsg": "Document failed validation"}
 NOT_REPLICATED = {"code": 64, "codeName": "WriteConcernTimeout", "errmsg": "waiting for replication timed out"}
 STEPPED_DOWN = {"ok": 0.0, "code": 10107, "codeName": "NotWritablePrimary", "errmsg": "not primary"}
-
-
-@pytest.fixture
-async def mongo(mongodb_uri: str, mongodb_database: str) -> AsyncIterator[Wired]:
-    async with wired(mongodb_uri, mongodb_database) as everything:
-        yield everything
 
 
 async def about_to_end(mongo: Wired) -> None:

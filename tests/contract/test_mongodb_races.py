@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -18,18 +17,11 @@ from tests.contract.mongodb_wired import (
     SECOND,
     Wired,
     once,
-    wired,
     writes_documents,
 )
 from tests.standins.mongodb_proxy import Command, Forward
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def mongo(mongodb_uri: str, mongodb_database: str) -> AsyncIterator[Wired]:
-    async with wired(mongodb_uri, mongodb_database) as everything:
-        yield everything
 
 
 async def test_a_higher_revision_that_lost_the_race_to_insert_is_stored(mongo: Wired) -> None:

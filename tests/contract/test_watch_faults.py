@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from tests.contract.watched import ALL, a_hub, cursor, seen, taken
 from tests.given import a_key, created, eventually, updated
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def given() -> AsyncIterator[Given]:
-    async with a_server() as given:
-        yield given
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "end"])

@@ -1,13 +1,14 @@
-"""Clients at work on the services, and what they were told."""
+"""Clients at work on the services, what they were told, and whether the log holds it."""
 
 import itertools
 import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
 from tests.e2e.processes import Process, reply, request
 
@@ -25,6 +26,7 @@ class Load:
     unexpected: list[bytes] = field(default_factory=list)
     slowest: float = 0.0
     stopped: bool = False
+    id: UUID = field(default_factory=uuid4)
 
     def write(self, writer: int) -> None:
         """Work as one client, each request on a connection of its own."""
@@ -32,7 +34,7 @@ class Load:
         for number in itertools.count():
             if self.stopped:
                 return
-            key, value = choose.choice(self.keys), f"{writer}.{number}"
+            key, value = choose.choice(self.keys), f"{self.id}.{writer}.{number}"
             try:
                 connection = self.services[number % len(self.services)].connect()
             except OSError:
@@ -109,6 +111,21 @@ def reading(services: list[Process], readers: int, path: str) -> Iterator[Reads]
     load = Reads(services, path)
     with _at_work(load, load.read, readers):
         yield load
+
+
+def holds_what_was_said(events: Iterable[tuple[str, int, str | None]], load: Load) -> None:
+    """Assert that what was acknowledged is stored once, what was refused never, the rest once at most, without gaps.
+    `events`: key, revision and value of each, in the log's order."""
+    stored: dict[str, list[str]] = {}
+    revisions: dict[str, list[int]] = {}
+    for key, revision, value in events:
+        revisions.setdefault(key, []).append(revision)
+        if value is not None:
+            stored.setdefault(value, []).append(key)
+    assert [value for key, value in load.acknowledged if stored.get(value) != [key]] == []
+    assert [value for value in load.refused if value in stored] == []
+    assert [value for value in load.unknown if len(stored.get(value, [])) > 1] == []
+    assert all(numbers == list(range(len(numbers))) for numbers in revisions.values())
 
 
 @contextmanager

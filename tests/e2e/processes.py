@@ -64,6 +64,15 @@ class Process:
     def ready(self) -> bool:
         return self.get("/health/ready").status_code == 200
 
+    def metric(self, name: str) -> float:
+        """The value of one without labels."""
+        (value,) = re.findall(rf"^{name} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return float(value)
+
+    def applied(self) -> float:
+        """How many events a projector has applied in its life."""
+        return self.metric("qaservice_events_applied_total")
+
     def connect(self) -> socket.socket:
         """A connection of one's own, for what no client library would send."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=15)

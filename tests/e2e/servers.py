@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,9 +16,7 @@ import pytest
 from esdbclient import AsyncEventStoreDBClient, NewEvent, RecordedEvent, StreamState
 from pymongo import MongoClient
 
-from qaservice.domain.answers import AnswerDeleted
-from qaservice.domain.codec import decode, key_of_stream
-from tests.e2e.load import Load
+from qaservice.domain.codec import decode, key_of_stream, value_of
 from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually
 from tests.standins import eventstoredb_server, mongodb
 from tests.standins.eventstoredb_process import EventStoreDBProcess, running
@@ -87,18 +84,21 @@ class Installation:
         made = [self.machine.launch([*COMMAND, process], variables=variables) for process in processes]
         return [answering(each, ready) for each in made]
 
-    def events(self) -> list[RecordedEvent]:
-        """Every event of an answer, in the log's order."""
-        return asyncio.run(_events(self.eventstoredb, self.prefix.replace(".", "[.]") + ".*"))
+    def events(self) -> list[tuple[str, int, str | None]]:
+        """(key, revision, value) of every event, in the log's order; value None where it was a delete."""
+        found = asyncio.run(_events(self.eventstoredb, self.prefix.replace(".", "[.]") + ".*"))
+        return [
+            (
+                key_of_stream(self.prefix, one.stream_name),
+                one.stream_position,
+                value_of(decode(one.type, one.data)) or None,
+            )
+            for one in found
+        ]
 
     def folded(self) -> State:
         """What the read model must be: (revision, value) of each key, value None where it was deleted."""
-        state: State = {}
-        for recorded in self.events():
-            event = decode(recorded.type, recorded.data)
-            key = key_of_stream(self.prefix, recorded.stream_name)
-            state[key] = (recorded.stream_position, None if isinstance(event, AnswerDeleted) else event.value)
-        return state
+        return {key: (revision, value) for key, revision, value in self.events()}
 
     def documents(self) -> State:
         """What the read model is."""
@@ -148,27 +148,6 @@ def says(process: Process, path: str) -> tuple[int, object]:
     """Status and body."""
     answer = process.get(path)
     return answer.status_code, answer.json()
-
-
-def applied(projector: Process) -> float:
-    """How many events it has applied in its life."""
-    (count,) = re.findall(r"^qaservice_events_applied_total (\S+)", projector.get("/metrics").text, re.MULTILINE)
-    return float(count)
-
-
-def holds_what_was_said(installation: Installation, load: Load) -> None:
-    """Assert that what was acknowledged is stored once, what was refused never, the rest once at most, without gaps."""
-    stored: dict[str, list[str]] = {}
-    revisions: dict[str, list[int]] = {}
-    for recorded in installation.events():
-        event, key = decode(recorded.type, recorded.data), key_of_stream(installation.prefix, recorded.stream_name)
-        revisions.setdefault(key, []).append(recorded.stream_position)
-        if not isinstance(event, AnswerDeleted):
-            stored.setdefault(event.value, []).append(key)
-    assert [value for key, value in load.acknowledged if stored.get(value) != [key]] == []
-    assert [value for value in load.refused if value in stored] == []
-    assert [value for value in load.unknown if len(stored.get(value, [])) > 1] == []
-    assert all(numbers == list(range(len(numbers))) for numbers in revisions.values())
 
 
 def heals(installation: Installation, *processes: Process) -> None:

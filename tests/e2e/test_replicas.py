@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 from esdbclient import NewEvent
 
-from tests.e2e.load import reading, writing
+from tests.e2e.load import holds_what_was_said, reading, writing
 from tests.e2e.processes import THREE, Machine, eventually
-from tests.e2e.servers import Installation, applied, heals, holds_what_was_said, on_any_servers, says
+from tests.e2e.servers import Installation, heals, on_any_servers, says
 
 SHARED = [f"shared-{number}" for number in range(10)]
 
@@ -41,7 +41,7 @@ def test_a_read_model_whose_projector_is_killed_under_load_is_a_fold_of_the_log(
     with writing([writes], 4, SHARED) as load:
         for number in range(4):
             (projector,) = pair.start("projector", ready=False)
-            eventually(partial(lambda process, least: applied(process) > least, projector, 5 * number))
+            eventually(partial(lambda process, least: process.applied() > least, projector, 5 * number))
             projector.kill()
     assert load.unexpected == []
 
@@ -49,7 +49,7 @@ def test_a_read_model_whose_projector_is_killed_under_load_is_a_fold_of_the_log(
 
     eventually(pair.agrees)
     assert len(pair.documents()) > len(SHARED) / 2
-    holds_what_was_said(pair, load)
+    holds_what_was_said(pair.events(), load)
 
 
 def test_two_projectors_at_once_are_harmless(pair: Installation) -> None:
@@ -59,7 +59,7 @@ def test_two_projectors_at_once_are_harmless(pair: Installation) -> None:
         eventually(partial(load.has_written, 100))
 
     heals(pair, one, other)
-    holds_what_was_said(pair, load)
+    holds_what_was_said(pair.events(), load)
 
 
 def test_writers_of_the_same_keys_at_two_services_lose_and_double_nothing(pair: Installation) -> None:
@@ -69,7 +69,7 @@ def test_writers_of_the_same_keys_at_two_services_lose_and_double_nothing(pair: 
         eventually(partial(load.has_written, 400))
 
     assert (len(load.unexpected), len(load.unknown)) == (0, 0)
-    holds_what_was_said(pair, load)
+    holds_what_was_said(pair.events(), load)
 
 
 def test_replacing_one_write_service_after_the_other_under_load_loses_nothing(pair: Installation) -> None:
@@ -84,7 +84,7 @@ def test_replacing_one_write_service_after_the_other_under_load_loses_nothing(pa
         eventually(partial(load.has_written, len(load.acknowledged) + 50))
 
     assert load.unexpected == []
-    holds_what_was_said(pair, load)
+    holds_what_was_said(pair.events(), load)
 
 
 def test_replacing_one_read_service_after_the_other_under_load_fails_no_read(pair: Installation) -> None:
@@ -114,6 +114,6 @@ def test_what_other_applications_store_is_neither_shown_nor_counted(pair: Instal
     eventually(lambda: says(reads, "/answers/last")[0] == 200)
 
     assert pair.documents() == {"name": (0, "john"), "last": (0, "john")}
-    assert applied(projector) == 2
+    assert projector.applied() == 2
     assert says(reads, "/answers/theirs")[0] == says(writes, "/answers/theirs/history")[0] == 404
     heals(pair, writes, projector, reads)

@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 import pytest
 
-from tests.e2e.load import writing
+from tests.e2e.load import holds_what_was_said, writing
 from tests.e2e.processes import THREE, Machine, Process, eventually
 from tests.e2e.servers import (
     STORE_TIMEOUT,
@@ -16,7 +16,6 @@ from tests.e2e.servers import (
     Installation,
     Server,
     heals,
-    holds_what_was_said,
     on_stand_ins,
     says,
 )
@@ -126,7 +125,7 @@ def test_without_mongodb_writes_go_on_and_the_projector_catches_up_by_itself(ser
     answers.start()
 
     heals(installation, writes, projector, reads)
-    holds_what_was_said(installation, load)
+    holds_what_was_said(installation.events(), load)
     assert says(reads, "/answers/name") == (200, {"key": "name", "value": "john"})
 
 
@@ -165,7 +164,7 @@ def test_a_storm_of_faults_and_restarts_makes_no_write_lost_or_doubled_and_no_fa
     assert [got for got in load.unexpected if not (got.startswith(b"HTTP/1.1 503 ") and got.endswith(allowed))] == []
     assert load.slowest < BOUND
     heals(installation, projector)
-    holds_what_was_said(installation, load)
+    holds_what_was_said(installation.events(), load)
 
 
 def test_processes_started_before_their_servers_wait_and_heal(missing: Servers) -> None:

@@ -46,10 +46,9 @@ def service(request: pytest.FixtureRequest, here: Machine) -> Iterator[Service]:
         yield Service(here, ["eventstore", "--"], {"EVENTSTORE_URI": server.uri})
 
 
-def metric(process: Process) -> float:
+def watchers(process: Process) -> float:
     """How many watch, as it says itself."""
-    (line,) = [each for each in process.get("/metrics").text.splitlines() if each.startswith("qaservice_watchers ")]
-    return float(line.split()[1])
+    return process.metric("qaservice_watchers")
 
 
 def test_watchers_of_a_service_that_is_killed_again_and_again_see_every_change_once(service: Service) -> None:
@@ -118,7 +117,7 @@ def test_a_stream_begins_with_the_time_to_come_back_and_a_place_and_gives_signs_
     process.post(key)
     with events(f"{process.url}/answers/{key}/watch", **{"Last-Event-ID": place}) as changes:
         assert next(changes).json() == {"key": key, "value": "john"}
-    eventually(lambda: metric(process) == 0)
+    eventually(lambda: watchers(process) == 0)
 
 
 def test_who_watches_a_prefix_is_told_how_far_he_has_come_while_only_others_change(service: Service) -> None:
@@ -145,7 +144,7 @@ def test_a_client_that_takes_nothing_is_cut_off_and_others_are_not(service: Serv
             process.post(key, value)
             assert next(changes).json()["value"] == value
             number = 0
-            while metric(process) > 1:
+            while watchers(process) > 1:
                 number += 1
                 process.patch(key, value)
                 assert next(changes).json()["value"] == value
@@ -185,7 +184,7 @@ def test_a_signal_ends_watches_of_clients_that_take_nothing_too(here: Machine) -
             silent.recv(10)
         for _ in range(10):
             process.patch("name", value)
-        assert metric(process) == 2
+        assert watchers(process) == 2
         began = time.monotonic()
         assert process.stop() == 0
         assert time.monotonic() - began < 4
@@ -198,8 +197,8 @@ def test_more_watchers_than_may_are_asked_to_come_later(here: Machine) -> None:
         refused = process.get("/watch")
         assert (refused.status_code, refused.json()) == (503, {"error": "Too many watchers"})
         assert refused.headers["retry-after"] == "1"
-        assert metric(process) == 2
-    eventually(lambda: process.get("/watch?from=x").status_code == 400 and metric(process) == 0)
+        assert watchers(process) == 2
+    eventually(lambda: process.get("/watch?from=x").status_code == 400 and watchers(process) == 0)
 
 
 def test_an_event_that_can_not_be_read_breaks_the_stream_off_there(here: Machine) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from uuid import uuid4
 
 from qaservice.domain.answers import Event, create, delete, update
@@ -45,6 +46,12 @@ async def every_revision(log: AnswerLog, key: str) -> range:
     """Of an answer, oldest first."""
     last = await log.last(key)
     return range(0 if last is None else last.revision + 1)
+
+
+def remove(database: Path) -> None:
+    """Delete the file and what SQLite keeps beside it."""
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], within: float = 10) -> None:

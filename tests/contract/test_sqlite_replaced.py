@@ -24,7 +24,7 @@ from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
-from tests.given import a_key, appended, created, history_of
+from tests.given import a_key, appended, created, history_of, remove
 
 pytestmark = pytest.mark.anyio
 
@@ -86,8 +86,7 @@ async def test_what_is_acknowledged_after_the_file_was_deleted_is_in_the_new_fil
 async def test_a_log_made_anew_by_the_same_process_has_another_store_id(log: SqliteLog, path: Path) -> None:
     await created(log, a_key())
     before = await log.store_id()
-    for file in path.parent.glob(f"{path.name}*"):
-        file.unlink()
+    remove(path)
     await created(log, a_key())
     assert await log.store_id() != before
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -19,6 +20,7 @@ import httpx
 THREE = ("eventstore", "projector", "projection")
 COMMAND = [sys.executable, "-c", "from services.cli import main; main()"]
 START_SECONDS = 20.0
+_BELOW_THE_EPHEMERAL = range(20_000, 32_000)  # or a process could be given the port of one that is down
 
 T = TypeVar("T")
 
@@ -173,6 +175,17 @@ def eventually(condition: Callable[[], T], within: float = START_SECONDS) -> T:
         assert time.monotonic() < deadline, f"not within {within} s: {condition}"
         time.sleep(0.01)
     return result
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port := random.choice(_BELOW_THE_EPHEMERAL)))
+            except OSError:
+                continue
+            return port
 
 
 def request(method: str, path: str, body: bytes = b"", *headers: str) -> bytes:

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import random
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,12 +15,11 @@ from esdbclient import AsyncEventStoreDBClient, NewEvent, RecordedEvent, StreamS
 from pymongo import MongoClient
 
 from qaservice.domain.codec import decode, key_of_stream, value_of
-from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually
+from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually, free_port
 from tests.standins import eventstoredb_server, mongodb
 from tests.standins.eventstoredb_process import EventStoreDBProcess, running
 
 STORE_TIMEOUT = 2.0
-_BELOW_THE_EPHEMERAL = range(20_000, 32_000)  # or a process could be given the port of a server that is down
 
 State = dict[str, tuple[int, str | None]]
 
@@ -155,17 +152,6 @@ def heals(installation: Installation, *processes: Process) -> None:
     for process in processes:
         eventually(process.ready)
     eventually(installation.agrees)
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port := random.choice(_BELOW_THE_EPHEMERAL)))
-            except OSError:
-                continue
-            return port
 
 
 async def _events(uri: str, pattern: str) -> list[RecordedEvent]:

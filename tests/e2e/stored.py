@@ -15,10 +15,15 @@ def rows(file: Path, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return connection.execute(sql, parameters).fetchall()
 
 
-def change(file: Path, sql: str, parameters: Sequence[Any] = ()) -> None:
-    """Do to a file what no service would."""
-    with closing(sqlite3.connect(file, timeout=10)) as connection, connection:
-        connection.execute(sql, parameters)
+def fill(data: Path, count: int, columns: str) -> None:
+    """Append events past the services. `columns`: key, revision, type and value of that with the number `i`, from 0."""
+    with closing(sqlite3.connect(data / "events.sqlite", timeout=10)) as connection, connection:
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
+            "INSERT INTO events(key, revision, type, value, id, time) "
+            f"SELECT {columns}, randomblob(16), 1700000000000000 + i FROM n",
+            (count,),
+        )
 
 
 def events(data: Path) -> list[Row]:

@@ -17,15 +17,10 @@ import pytest
 
 from tests.e2e.commands import environment, qaservice, refuses
 from tests.e2e.processes import COMMAND, Machine, Process, answering, eventually
-from tests.e2e.stored import change, events, rows
+from tests.e2e.stored import events, fill, rows
 from tests.standins.eventstoredb_process import running
 
-INSERT = (
-    "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
-    "INSERT INTO events(key, revision, id, time, type, metadata, value) "
-    "SELECT 'key ' || (i / 4), i % 4, randomblob(16), 1700000000000000 + i, "
-    "iif(i % 4, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), NULL, 'vålue ' || i FROM n"
-)
+HISTORIES = "'key ' || (i / 4), i % 4, iif(i % 4, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), 'vålue ' || i"
 
 
 def exported(here: Machine, folder: str = "data", variables: dict[str, str] | None = None) -> bytes:
@@ -39,7 +34,7 @@ def exported(here: Machine, folder: str = "data", variables: dict[str, str] | No
 def a_log(here: Machine, count: int) -> bytes:
     """A log of so many events in the data folder, and its export."""
     here.start("eventstore").stop()
-    change(here.data / "events.sqlite", INSERT, (count,))
+    fill(here.data, count, HISTORIES)
     return exported(here)
 
 

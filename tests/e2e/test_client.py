@@ -17,8 +17,7 @@ import pytest
 from services.client.answers import delete, put
 from services.client.http import Refused, Server
 from tests.e2e.commands import Done, environment, qaservice, refuses
-from tests.e2e.processes import COMMAND, THREE, Machine, Process, eventually, machine
-from tests.e2e.servers import free_port
+from tests.e2e.processes import COMMAND, THREE, Machine, Process, eventually, free_port, machine
 
 KEY = "a/b ä?#%&+=\u2028"
 

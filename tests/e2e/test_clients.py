@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.processes import Machine, Process, create, eventually, machine, reply, request, rest
-from tests.e2e.stored import change
+from tests.e2e.stored import fill
 
 PING = request("GET", "/ping")
 FAREWELL = request("GET", "/ping", b"", "Connection: close")
@@ -261,13 +261,8 @@ def test_a_client_that_leaves_before_the_reply_has_written_all_or_nothing(servic
 @pytest.fixture(scope="module")
 def long(service: Process) -> str:
     """The path of a history of 60 MB."""
-    change(
-        service.log.parent / "data" / "events.sqlite",
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
-        "INSERT INTO events(key, revision, id, time, type, metadata, value) "
-        "SELECT 'long', i, randomblob(16), 1, iif(i, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), NULL, ? FROM n",
-        (LONG, "x" * 1000),
-    )
+    columns = "'long', i, iif(i, 'AnswerUpdatedEvent', 'AnswerCreatedEvent'), '{}'"
+    fill(service.log.parent / "data", LONG, columns.format("x" * 1000))
     return "/answers/long/history"
 
 

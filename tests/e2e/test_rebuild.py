@@ -8,34 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import THREE, Machine, Process, eventually
-from tests.e2e.stored import caught_up, change, documents, folded, rows
+from tests.e2e.stored import caught_up, documents, fill, folded, rows
 from tests.e2e.watching import events, stream
+from tests.given import remove
 
 MANY = 3000
 
 
-def removed(file: Path) -> None:
-    """Delete a database."""
-    for each in file.parent.glob(f"{file.name}*"):
-        each.unlink()
-
-
 def copied(file: Path, to: Path) -> None:
     """Copy a database that no process has open."""
-    removed(to)
+    remove(to)
     for each in file.parent.glob(f"{file.name}*"):
         shutil.copy(each, to.parent / each.name.replace(file.name, to.name))
-
-
-def filled(data: Path, number: int) -> None:
-    """Append many answers at once."""
-    change(
-        data / "events.sqlite",
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
-        "INSERT INTO events(key, revision, id, time, type, metadata, value) "
-        "SELECT 'many-' || i, 0, randomblob(16), 1, 'AnswerCreatedEvent', NULL, 'v' FROM n",
-        (number,),
-    )
 
 
 def warned(projector: Process, why: str) -> bool:
@@ -63,11 +47,11 @@ def refusal(service: Process, cursor: str) -> object:
 def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile(here: Machine) -> None:
     writes, projector, reads = here.start_all(*THREE)
     writes.post("name")
-    filled(here.data, MANY)
+    fill(here.data, MANY, "'many-' || i, 0, 'AnswerCreatedEvent', 'v'")
     eventually(lambda: caught_up(here.data))
     for process in (projector, reads):
         assert process.stop() == 0
-    removed(here.data / "answers.sqlite")
+    remove(here.data / "answers.sqlite")
 
     reads = here.start("projection", ready=False)
     assert reads.get("/answers/name").status_code == 503
@@ -109,7 +93,7 @@ def test_tokens_and_cursors_of_a_log_that_was_deleted_under_its_writer_are_refus
     with events(f"{service.url}/watch?from=start") as changes:
         cursor = next(changes).id
 
-    removed(here.data / "events.sqlite")
+    remove(here.data / "events.sqlite")
     for key in ("name", "other"):  # the new log goes on over the places that the old ones name
         assert service.post(key).status_code == 201
 
@@ -146,11 +130,7 @@ def test_an_event_that_can_not_be_decoded_stops_the_projector_there_and_it_says_
     writes, projector, reads = here.start_all(*THREE)
     writes.post("before")
     eventually(lambda: reads.get("/answers/before").status_code == 200)
-    change(
-        here.data / "events.sqlite",
-        "INSERT INTO events(key, revision, id, time, type, metadata, value) "
-        "VALUES('odd', 0, randomblob(16), 1, 'AnswerForgottenEvent', NULL, 'v')",
-    )
+    fill(here.data, 1, "'odd', 0, 'AnswerForgottenEvent', 'v'")
     writes.post("after")
 
     eventually(lambda: projector.get("/health/ready").status_code == 503)

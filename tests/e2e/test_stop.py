@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from tests.e2e.processes import COMMAND, Machine, Process, create, eventually, reply, request, rest
+from tests.e2e.processes import COMMAND, Machine, Process, create, eventually, free_port, reply, request, rest
 from tests.e2e.stored import events
 
 LAST = b"\r\nconnection: close\r\n"
@@ -185,15 +185,9 @@ def into_a_full_pipe() -> None:
         os.dup2(writer, descriptor)
 
 
-def free_port() -> int:
-    """A port that nobody has; for processes that can't say which one they got."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.mark.parametrize("before", [closed(1), closed(2), closed(0, 1, 2), into_a_broken_pipe, into_a_full_pipe])
 def test_a_process_without_standard_streams_serves(here: Machine, before: Callable[[], None]) -> None:
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_port()}"  # it can't say which one it got
     service = here.launch([*COMMAND, "eventstore", "--sqlite", str(here.data)], before, {"IP_PORT": address})
     service.url = f"http://{address}"
 

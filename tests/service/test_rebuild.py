@@ -11,7 +11,7 @@ from qaservice.domain.readmodel import Checkpoint
 from qaservice.domain.recorded import START
 from services.projector.service import Projector
 from tests.contract.sqlite_given import query
-from tests.given import a_key, created, deleted, eventually, updated
+from tests.given import a_key, created, deleted, eventually, remove, updated
 from tests.service.conftest import Stores, has_followed, running
 from tests.service.faults import Faults, FaultyFeed, FaultyModel
 
@@ -47,12 +47,6 @@ async def checkpoint_of(stores: Stores) -> Checkpoint:
 def backup(folder: Path) -> Path:
     query(folder / "events.sqlite", f"VACUUM INTO '{folder / 'backup.sqlite'}'")
     return folder / "backup.sqlite"
-
-
-def remove(file: Path) -> None:
-    """Delete the file and what SQLite keeps beside it."""
-    for one in file.parent.glob(f"{file.name}*"):
-        one.unlink()
 
 
 def put_back(copy: Path) -> None:

@@ -141,5 +141,12 @@ def follower(together: Together) -> Api:
     return projector_at_rest(together)
 
 
+@pytest.fixture(params=["writes", "one_port"])
+def api(request: pytest.FixtureRequest) -> Api:
+    """Each application over the log."""
+    application: Api = request.getfixturevalue(request.param)
+    return application
+
+
 def _bytes(headers: Mapping[str, str | bytes]) -> dict[bytes, bytes]:
     return {name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in headers.items()}

@@ -128,12 +128,6 @@ async def test_history_is_every_event_in_order_and_outlives_the_answer(together:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
 
 
-async def test_history_of_what_never_was_is_not_found(writes: Api) -> None:
-    answer = await writes("GET", f"/answers/{a_key()}/history")
-
-    assert (answer.status_code, answer.content) == (404, NOT_FOUND)
-
-
 async def test_a_long_history_is_complete(together: Together, writes: Api) -> None:
     await created(together.log, "long", "0")
     for number in range(1, 1500):

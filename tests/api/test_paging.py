@@ -45,8 +45,8 @@ def revisions(page: list[Any]) -> list[int]:
 
 @pytest.mark.parametrize("order", ["", "&order=asc", "&order=desc"])
 @pytest.mark.parametrize("limit", [1, 7, 10, 29, 30, 31, 1000])
-async def test_the_links_lead_through_the_whole_history(writes: Api, path: str, limit: int, order: str) -> None:
-    pages = [revisions(page) async for page in pages_of(writes, f"{path}?limit={limit}{order}")]
+async def test_the_links_lead_through_the_whole_history(api: Api, path: str, limit: int, order: str) -> None:
+    pages = [revisions(page) async for page in pages_of(api, f"{path}?limit={limit}{order}")]
 
     expected = list(range(LENGTH))[:: -1 if "desc" in order else 1]
     assert [number for page in pages for number in page] == expected
@@ -54,13 +54,13 @@ async def test_the_links_lead_through_the_whole_history(writes: Api, path: str, 
     assert pages[-1]
 
 
-async def test_the_links_lead_through_any_stretch_and_keep_what_was_asked(writes: Api, path: str) -> None:
+async def test_the_links_lead_through_any_stretch_and_keep_what_was_asked(api: Api, path: str) -> None:
     for _ in range(60):
         after, before, limit = random.randrange(-1, LENGTH + 3), random.randrange(LENGTH + 3), random.randrange(1, 12)
         order = random.choice(["asc", "desc"])
         query = f"?order={order}&before={before}&limit={limit}" + (f"&after={after}" if after >= 0 else "")
 
-        pages = [page async for page in pages_of(writes, f"{path}{query}&include=meta")]
+        pages = [page async for page in pages_of(api, f"{path}{query}&include=meta")]
 
         expected = [number for number in range(LENGTH) if after < number < before]
         found = [event["meta"]["revision"] for page in pages for event in page]
@@ -71,21 +71,22 @@ async def test_the_links_lead_through_any_stretch_and_keep_what_was_asked(writes
 @pytest.mark.parametrize(
     "query", ["after=29", "after=5&before=6", "after=9&before=3", f"after={10**18 - 1}", "before=0"]
 )
-async def test_past_the_end_there_is_an_empty_page(writes: Api, path: str, query: str, order: str) -> None:
-    answer = await writes("GET", f"{path}?{query}&limit=5&order={order}")
+async def test_past_the_end_there_is_an_empty_page(api: Api, path: str, query: str, order: str) -> None:
+    answer = await api("GET", f"{path}?{query}&limit=5&order={order}")
 
     assert (answer.status_code, answer.content, answer.headers.get("link")) == (200, b"[]", None)
 
 
-async def test_a_page_stays_where_it_is_while_events_come(together: Together, writes: Api) -> None:
-    await created(together.log, "growing", "0")
+async def test_a_page_stays_where_it_is_while_events_come(together: Together, api: Api) -> None:
+    key = a_key()
+    await created(together.log, key, "0")
     for number in range(1, 6):
-        await updated(together.log, "growing", str(number))
+        await updated(together.log, key, str(number))
 
     found = []
-    async for page in pages_of(writes, "/answers/growing/history?limit=2&order=desc"):
+    async for page in pages_of(api, f"/answers/{key}/history?limit=2&order=desc"):
         found += revisions(page)
-        await updated(together.log, "growing", "99")
+        await updated(together.log, key, "99")
 
     assert found == [5, 4, 3, 2, 1, 0]
 
@@ -105,16 +106,16 @@ async def test_a_page_stays_where_it_is_while_events_come(together: Together, wr
     ],
 )
 async def test_a_parameter_out_of_range_or_unknown_is_refused_before_anything_is_looked_up(
-    writes: Api, path: str, query: str, why: str
+    api: Api, path: str, query: str, why: str
 ) -> None:
     for target in (path, f"/answers/{a_key()}/history"):
-        answer = await writes("GET", f"{target}?{query}")
+        answer = await api("GET", f"{target}?{query}")
 
         assert (answer.status_code, answer.json()) == (400, {"error": f"Input not valid: {why}"})
 
 
 @pytest.mark.parametrize("query", ["", "?limit=3", "?limit=3&order=desc&include=meta", "?after=50", "?limit=0"])
-async def test_head_is_get_without_its_body(writes: Api, path: str, query: str) -> None:
-    get, head = [await writes(method, path + query, x_request_id="r") for method in ("GET", "HEAD")]
+async def test_head_is_get_without_its_body(api: Api, path: str, query: str) -> None:
+    get, head = [await api(method, path + query, x_request_id="r") for method in ("GET", "HEAD")]
 
     assert (head.status_code, head.headers, head.content) == (get.status_code, get.headers, b"")

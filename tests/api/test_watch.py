@@ -15,12 +15,6 @@ pytestmark = pytest.mark.anyio
 PATHS = pytest.mark.parametrize("path", ["/answers/name/watch", "/watch", "/watch?prefix=na"])
 
 
-@pytest.fixture(params=["writes", "one_port"])
-def api(request: pytest.FixtureRequest) -> Api:
-    """Each application that has watches."""
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]  # pytest knows no types
-
-
 @PATHS
 async def test_only_the_head_can_be_asked_for(api: Api, path: str) -> None:
     reply = await api("HEAD", path)

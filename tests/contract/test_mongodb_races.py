@@ -1,7 +1,6 @@
 """Projectors that meet each other in MongoDB: lost races to insert, builds begun at once, writes that come too late."""
 
 import asyncio
-import random
 from dataclasses import replace
 
 import pytest
@@ -67,21 +66,6 @@ async def test_of_builds_begun_at_once_the_highest_stands_and_each_is_begun_at_m
     assert len(winners) == len(set(winners))
     assert await mongo.model.checkpoint() == replace(FIRST, build=4)
     await asyncio.gather(*(projector.close() for projector in projectors))
-
-
-async def test_two_projectors_at_once_leave_the_highest_revisions(mongo: Wired) -> None:
-    keys = [f"key {number}" for number in range(20)]
-
-    async def project(projector: MongoReadModel, seed: int) -> None:
-        chance = random.Random(seed)
-        for revision in range(10):
-            batch = [Document(key, "v", revision, revision) for key in chance.sample(keys, len(keys))]
-            assert await projector.apply(batch, replace(FIRST, position=revision))
-
-    await mongo.model.begin(FIRST)
-    await asyncio.gather(project(mongo.model, 1), project(mongo.other, 2))
-    assert mongo.stored.revisions() == dict.fromkeys(keys, (1, 9))
-    assert mongo.stored.position() == 9
 
 
 async def test_a_projector_that_is_behind_another_is_not_told_to_stop_and_moves_nothing_back(mongo: Wired) -> None:

@@ -23,18 +23,6 @@ def pair(
         yield installation
 
 
-def test_the_readmes_requests_on_eventstoredb_and_mongodb(pair: Installation) -> None:
-    writes, _, reads = pair.start(*THREE)
-
-    assert writes.post("name").json() == {"ok": "AnswerCreatedEvent"}
-    eventually(lambda: says(reads, "/answers/name") == (200, {"key": "name", "value": "john"}))
-    assert writes.post("name").json() == {"error": "Key exists"}
-    created = {"type": "AnswerCreatedEvent", "data": {"key": "name", "value": "john"}}
-    assert says(writes, "/answers/name/history") == (200, [created])
-    assert writes.patch("name").json() == {"ok": "AnswerUpdatedEvent"}
-    eventually(lambda: says(reads, "/answers/name") == (200, {"key": "name", "value": "jane"}))
-
-
 def test_a_read_model_whose_projector_is_killed_under_load_is_a_fold_of_the_log(pair: Installation) -> None:
     (writes,) = pair.start("eventstore")
     writes.post("first")

@@ -18,7 +18,7 @@ from qaservice.domain.recent import Recent
 from qaservice.stores.eventstoredb.client import Client
 from qaservice.stores.eventstoredb.connection import Connection
 from qaservice.stores.eventstoredb.log import EventStoreDbLog
-from tests.contract.eventstoredb_given import PREFIX, Given, a_server, overtaken, seconds, stored, stream_of
+from tests.contract.eventstoredb_given import Given, overtaken, seconds, stored, stream_of
 from tests.given import a_key, appended, created, deleted, eventually, history_of, updated
 
 pytestmark = pytest.mark.anyio
@@ -273,67 +273,6 @@ async def test_metadata_that_is_not_ours_is_said_to_be_unreadable(given: Given) 
     await given.others.append_to_stream(stream_of("key"), current_version=StreamState.NO_STREAM, events=[event])
     with pytest.raises(UndecodableEvent, match="metadata"):
         await given.log.last("key")
-
-
-# Servers that are not there
-
-
-async def test_a_log_whose_server_is_down_is_not_ready_and_says_so_soon(given: Given) -> None:
-    await given.server.stop()
-    assert await seconds(given.log.check()) < 3.5
-    with pytest.raises(LogUnavailable):
-        await given.log.check()
-
-
-async def test_a_log_that_was_closed_says_so_at_once(given: Given) -> None:
-    await created(given.log, a_key())
-    await given.log.close()
-    async with asyncio.timeout(2):
-        for call in (created(given.log, a_key()), given.log.last(a_key()), given.log.check()):
-            with pytest.raises(LogUnavailable, match="closed"):
-                await call
-
-
-def test_a_log_is_made_before_the_event_loop_and_without_its_server() -> None:
-    log = EventStoreDbLog("esdb://127.0.0.1:1?Tls=False", PREFIX, 0.3)
-    with pytest.raises(LogUnavailable):
-        asyncio.run(log.check())
-
-
-# Several servers
-
-
-async def test_the_leader_is_followed() -> None:
-    key = a_key()
-    async with a_server(nodes=2) as given:
-        await created(given.log, key)
-        given.server.lead(1)
-        await updated(given.log, key)
-        given.server.lead(0)
-        assert len(await history_of(given.log, key)) == 2
-
-
-async def test_a_leader_is_found_where_the_first_server_is_down() -> None:
-    key = a_key()
-    async with a_server(nodes=2) as given:
-        given.server.lead(1)
-        await given.server.stop(0)
-        async with given.another_log() as log:
-            await created(log, key)
-            assert len(await history_of(log, key)) == 1
-        await given.server.start(0)
-
-
-async def test_a_cluster_that_is_down_is_said_in_time_and_heals() -> None:
-    async with a_server(nodes=2) as given, given.another_log(timeout=0.5) as log:
-        await given.server.stop()
-        assert await seconds(created(log, a_key())) < 2
-        with pytest.raises(LogUnavailable):
-            await created(log, a_key())
-        await given.server.start()
-        async with given.another_log() as patient:
-            await created(patient, a_key())
-        await created(log, a_key())
 
 
 async def test_what_was_brought_over_from_another_log_keeps_its_time(given: Given) -> None:

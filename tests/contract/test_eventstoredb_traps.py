@@ -218,16 +218,6 @@ async def test_an_append_that_a_reconnection_cut_off_is_repeated() -> None:
         assert [one.id for one in await history_of(given.log, key)] == [recorded.id]
 
 
-# A repeated append sends nothing, since its events were used up by the first try.
-
-
-async def test_an_append_that_is_repeated_carries_its_event(given: Given) -> None:
-    key = a_key()
-    given.server.faults.queue("append", "cut", times=2)
-    recorded = await created(given.log, key)
-    assert [one.id for one in await history_of(given.log, key)] == [recorded.id]
-
-
 # Without a time limit a call waits for ever; with one, twice as long.
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qaservice.domain.readmodel import Checkpoint
-from qaservice.domain.recorded import START
+from qaservice.domain.recorded import START, Batch, Position
 from services.projector.service import Projector
 from tests.contract.sqlite_given import query
 from tests.given import a_key, created, deleted, eventually, remove, updated
@@ -177,6 +179,48 @@ async def test_a_build_aims_at_the_end_that_the_log_has_at_its_start(stores: Sto
     async with running(projector):
         await has_followed(projector, stores)
     assert targets[:5] == [(3, end), (6, end), (9, end), (10, end), (11, None)]
+
+
+async def test_a_build_ends_at_its_target_though_events_keep_coming(stores: Stores) -> None:
+    for _ in range(5):
+        await created(stores.log, a_key())
+
+    class NeverAtEnd(FaultyFeed):
+        async def follow(self, after: Position) -> AsyncGenerator[Batch, None]:
+            async with aclosing(super().follow(after)) as batches:
+                async for batch in batches:
+                    yield replace(batch, at_end=False)
+
+    projector = Projector(NeverAtEnd(stores.feed, Faults(), largest_batch=3), stores.model, lambda count: None)
+    async with running(projector):
+        await eventually(lambda: projector.position == 5)
+        assert (await checkpoint_of(stores)).target is None
+
+
+async def test_a_build_begins_with_the_moment_at_which_nothing_was_missing_before(
+    stores: Stores, tmp_path: Path
+) -> None:
+    """So that the lag goes on growing from there."""
+    await created(stores.log, a_key())
+    await project(stores)
+    before = await checkpoint_of(stores)
+    await stores.close()
+    remove(tmp_path / "events.sqlite")
+    stores = Stores(tmp_path)
+    await created(stores.log, a_key())
+    begun = []
+
+    class Watched(FaultyModel):
+        async def begin(self, checkpoint: Checkpoint) -> bool:
+            begun.append(checkpoint.confirmed)
+            return await super().begin(checkpoint)
+
+    projector = Projector(stores.feed, Watched(stores.model, Faults()), lambda count: None)
+    async with running(projector):
+        await has_followed(projector, stores)
+    assert before.confirmed is not None
+    assert begun == [before.confirmed]
+    await stores.close()
 
 
 async def test_a_build_of_a_log_that_became_shorter_ends_at_its_end(stores: Stores, tmp_path: Path) -> None:

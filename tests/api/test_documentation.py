@@ -49,27 +49,33 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             yield path, method, operation
 
 
+async def document_of(api: Api) -> dict[str, Any]:
+    document: dict[str, Any] = (await api("GET", "/openapi.json")).json()
+    return document
+
+
+@pytest.fixture(params=["writes", "reads", "one_port", "follower"])
+def api(request: pytest.FixtureRequest) -> Api:
+    """Each application."""
+    application: Api = request.getfixturevalue(request.param)
+    return application
+
+
 @pytest.fixture
-def sides(writes: Api, reads: Api, one_port: Api, follower: Api) -> dict[str, Api]:
-    return {"writes": writes, "reads": reads, "one_port": one_port, "follower": follower}
+async def document(api: Api) -> dict[str, Any]:
+    """Each application's."""
+    return await document_of(api)
 
 
-@pytest.mark.parametrize(("side", "documented"), [("writes", WRITES), ("reads", READS)])
-async def test_every_route_is_documented_with_every_status(
-    sides: dict[str, Api], side: str, documented: dict[str, Any]
-) -> None:
-    document = (await sides[side]("GET", "/openapi.json")).json()
-
-    found: dict[str, dict[str, set[str]]] = {}
-    for path, method, operation in operations(document):
-        found.setdefault(path, {})[method] = set(operation["responses"]) - {"default"}
-    assert found == documented
+async def test_every_route_is_documented_with_every_status(writes: Api, reads: Api) -> None:
+    for api, documented in ((writes, WRITES), (reads, READS)):
+        found: dict[str, dict[str, set[str]]] = {}
+        for path, method, operation in operations(await document_of(api)):
+            found.setdefault(path, {})[method] = set(operation["responses"]) - {"default"}
+        assert found == documented
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_every_error_has_the_one_shape_and_an_example(sides: dict[str, Api], side: str) -> None:
-    document = (await sides[side]("GET", "/openapi.json")).json()
-
+async def test_every_error_has_the_one_shape_and_an_example(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         for status, reply in operation["responses"].items():
             if status >= "400":
@@ -78,10 +84,7 @@ async def test_every_error_has_the_one_shape_and_an_example(sides: dict[str, Api
     assert "ValidationError" not in str(document)
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_every_success_has_a_schema_and_an_example(sides: dict[str, Api], side: str) -> None:
-    document = (await sides[side]("GET", "/openapi.json")).json()
-
+async def test_every_success_has_a_schema_and_an_example(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         (success,) = [reply for status, reply in operation["responses"].items() if status < "300"]
         (body,) = success["content"].values()
@@ -91,17 +94,14 @@ async def test_every_success_has_a_schema_and_an_example(sides: dict[str, Api], 
         assert operation["description"], (path, method)
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_every_reply_has_the_id_of_its_request(sides: dict[str, Api], side: str) -> None:
-    document = (await sides[side]("GET", "/openapi.json")).json()
-
+async def test_every_reply_has_the_id_of_its_request(document: dict[str, Any]) -> None:
     replies = [reply for _, _, each in operations(document) for reply in each["responses"].values()]
     assert {reply["headers"]["X-Request-ID"]["$ref"] for reply in replies} == {"#/components/headers/X-Request-ID"}
     assert document["components"]["headers"]["X-Request-ID"]["schema"]
 
 
 async def test_errors_are_problems_too_as_they_are_sent(writes: Api) -> None:
-    document = (await writes("GET", "/openapi.json")).json()
+    document = await document_of(writes)
     sent = (await writes("GET", f"/answers/{a_key()}", accept="application/problem+json")).json()
 
     documented = document["paths"]["/answers/{key}"]["get"]["responses"]["404"]["content"]["application/problem+json"]
@@ -112,7 +112,7 @@ async def test_errors_are_problems_too_as_they_are_sent(writes: Api) -> None:
 
 
 async def test_what_a_read_of_the_read_model_says_of_the_log_is_documented(reads: Api) -> None:
-    replies = (await reads("GET", "/openapi.json")).json()["paths"]["/answers/{key}"]["get"]["responses"]
+    replies = (await document_of(reads))["paths"]["/answers/{key}"]["get"]["responses"]
 
     for status in ("200", "304", "404"):
         assert {"Consistency-Token", "Stale"} < set(replies[status]["headers"]), status
@@ -121,7 +121,7 @@ async def test_what_a_read_of_the_read_model_says_of_the_log_is_documented(reads
 async def test_examples_are_of_their_own_route() -> None:
     async with in_memory() as together:
         writes = event_store_service(together)
-        paths = (await writes("GET", "/openapi.json")).json()["paths"]
+        paths = (await document_of(writes))["paths"]
         link = paths["/answers/{key}/history"]["get"]["responses"]["200"]["headers"]["Link"]["example"]
         refused = paths["/answers"]["post"]["responses"]["412"]["content"]["application/json"]["example"]
         await created(together.log, "name")
@@ -130,12 +130,8 @@ async def test_examples_are_of_their_own_route() -> None:
         assert (await writes("POST", "/answers", b'{"key":"name","value":"x"}', if_none_match="*")).json() == refused
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_examples_are_of_their_own_service(sides: dict[str, Api], side: str) -> None:
-    api = sides[side]
-    paths = (await api("GET", "/openapi.json")).json()["paths"]
-
-    figure = paths["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"]["example"]
+async def test_examples_are_of_their_own_service(api: Api, document: dict[str, Any]) -> None:
+    figure = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"]["example"]
 
     name = re.split("[ {]", figure)[0].removesuffix("_total")
     assert f"# TYPE {name}" in (await api("GET", "/metrics")).text
@@ -145,14 +141,14 @@ async def test_the_read_side_is_not_ready_for_reasons_of_its_own() -> None:
     async with in_memory() as together:
         reads = projection_service(together)
         unready = (await reads("GET", "/health/ready")).json()
-    replies = (await reads("GET", "/openapi.json")).json()["paths"]["/health/ready"]["get"]["responses"]
+    replies = (await document_of(reads))["paths"]["/health/ready"]["get"]["responses"]
 
     assert replies["503"]["content"]["application/json"]["example"] == unready
 
 
 async def test_parameters_say_what_they_are(writes: Api, reads: Api) -> None:
     for api in (writes, reads):
-        document = (await api("GET", "/openapi.json")).json()
+        document = await document_of(api)
         given = [parameter for _, _, each in operations(document) for parameter in each.get("parameters", [])]
 
         assert all(parameter["description"] for parameter in given)
@@ -163,29 +159,26 @@ async def test_parameters_say_what_they_are(writes: Api, reads: Api) -> None:
 
 
 async def test_the_document_says_what_it_is_of(writes: Api) -> None:
-    info = (await writes("GET", "/openapi.json")).json()["info"]
+    info = (await document_of(writes))["info"]
 
     assert info["version"] == version("qaservice")
     assert info["description"]
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_every_503_says_when_to_come_again(sides: dict[str, Api], side: str) -> None:
-    document = (await sides[side]("GET", "/openapi.json")).json()
-
+async def test_every_503_says_when_to_come_again(document: dict[str, Any]) -> None:
     unavailable = [each["responses"]["503"] for _, _, each in operations(document) if "503" in each["responses"]]
     assert unavailable
     assert all("Retry-After" in reply["headers"] for reply in unavailable)
 
 
 async def test_a_loop_that_stands_still_is_no_trouble_of_a_store(follower: Api) -> None:
-    document = (await follower("GET", "/openapi.json")).json()
+    document = await document_of(follower)
 
     assert "store" not in document["paths"]["/health/live"]["get"]["responses"]["503"]["description"]
 
 
 async def test_the_examples_of_requests_are_what_the_service_takes(writes: Api) -> None:
-    schemas = (await writes("GET", "/openapi.json")).json()["components"]["schemas"]
+    schemas = (await document_of(writes))["components"]["schemas"]
 
     new = {name: field["examples"][0] for name, field in schemas["NewAnswer"]["properties"].items()}
 
@@ -195,7 +188,7 @@ async def test_the_examples_of_requests_are_what_the_service_takes(writes: Api) 
 async def test_the_page_offers_a_value_alone_where_the_path_has_the_key(together: Together, writes: Api) -> None:
     key = a_key()
     await created(together.log, key)
-    schema = (await writes("GET", "/openapi.json")).json()["components"]["schemas"]["NewValue"]
+    schema = (await document_of(writes))["components"]["schemas"]["NewValue"]
 
     (offered,) = schema["examples"]
 
@@ -203,10 +196,7 @@ async def test_the_page_offers_a_value_alone_where_the_path_has_the_key(together
     assert "default" not in str(schema)
 
 
-@pytest.mark.parametrize("side", ["writes", "reads", "one_port", "follower"])
-async def test_the_page_needs_no_other_host(sides: dict[str, Api], side: str) -> None:
-    api = sides[side]
-
+async def test_the_page_needs_no_other_host(api: Api) -> None:
     page = await api("GET", "/docs")
 
     assert page.headers["content-type"].startswith("text/html")

@@ -125,12 +125,19 @@ async def test_nobody_polls_while_nobody_waits(model: Model) -> None:
 async def test_when_the_process_stops_every_wait_ends_at_once(model: Model) -> None:
     key = a_key()
     await model.store((key, "john"))
-    waiting = [poll(model, key, known=1, wait=60) for _ in range(10)]
+    ahead = Wish(at_least=Token(model.checkpoint.store, 1_000), wait=60)
+
+    async def waits() -> None:
+        with pytest.raises(ReadModelBehind):
+            await model.reads.read(key, ahead)
+        await poll(model, key, known=1, wait=60)
+
+    waiting = [poll(model, key, known=1, wait=60), asyncio.create_task(waits())]
     await asyncio.sleep(0)
     model.changes.close()
     async with asyncio.timeout(5):
         await asyncio.gather(*waiting)
-        await poll(model, key, known=1, wait=60)
+        await waits()
 
 
 async def test_a_change_among_many_with_long_keys_is_heard_of(model: Model) -> None:
@@ -182,3 +189,19 @@ async def test_who_knows_less_than_the_poller_lets_it_look_again(model: Model) -
     async with somebody_who_waits(model, model.checkpoint):
         model.changes._seen = replace(model.checkpoint, position=500)
         assert await looks_of_a_read(model, model.checkpoint) < 50
+
+
+async def test_what_the_poller_saw_before_one_began_to_wait_is_not_missed(model: Model) -> None:
+    key, before = a_key(), model.checkpoint
+    async with somebody_who_waits(model, before):
+        await model.store((key, "john"))
+        await eventually(lambda: model.changes._seen == model.checkpoint)
+        async with asyncio.timeout(5):
+            await model.changes.of_key(key, before, 60)
+            await model.changes.of_position(model.checkpoint.position, before, 60)
+
+
+async def test_while_nothing_happens_the_poller_looks_less_and_less(model: Model) -> None:
+    with patch.object(SqliteAnswers, "progress", autospec=True, side_effect=SqliteAnswers.progress) as looks:
+        await looks_of_a_read(model, model.checkpoint)
+    assert looks.call_count < 50

@@ -182,6 +182,17 @@ async def test_who_does_not_take_what_comes_is_cut_off_and_the_others_are_not(
         assert got + await seen(hub, Wanted(key), cursor(store, got[-1]), 41 - len(got)) == written
 
 
+async def test_who_takes_what_comes_is_not_cut_off_however_much_comes_at_once(
+    answer_log: AnswerLog, feed: EventFeed
+) -> None:
+    async with a_hub(answer_log, feed) as hub:
+        watching = await hub.watch(ALL, "now")
+        taking = asyncio.create_task(taken(watching, 400))
+        written = await asyncio.gather(*(created(answer_log, a_key()) for _ in range(400)))
+        assert await taking == sorted(written, key=lambda recorded: recorded.position)
+        assert not watching.over.done()
+
+
 async def test_what_waits_is_counted_in_the_bytes_that_will_be_sent(
     answer_log: AnswerLog, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

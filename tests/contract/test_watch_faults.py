@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -93,6 +94,15 @@ async def test_nobody_who_watches_costs_nothing_and_many_one_subscription(
         again = await made.watch(ALL, "now")
         recorded = await created(given.log, a_key())
         assert await taken(again, 1) == [recorded]
+
+
+async def test_who_is_refused_leaves_no_subscription_behind(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_LINGER_SECONDS", 0.05)
+    async with a_hub(given.log, given.feed) as made:
+        with pytest.raises(InputNotValid):
+            await made.watch(ALL, Cursor(uuid4(), START))
+        await eventually(lambda: given.server.calls["subscribe"] == 1)
+        await eventually(lambda: not given.server.faults.running)
 
 
 async def test_a_thousand_who_come_back_at_once_do_not_meet_the_limit_of_calls(

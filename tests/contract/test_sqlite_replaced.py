@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -17,6 +18,7 @@ from qaservice.domain.answers import Event, create
 from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown, ReadModelUnavailable
 from qaservice.domain.recent import Recent
 from qaservice.domain.recorded import START, Batch, Recorded
+from qaservice.stores.sqlite import same_folder
 from qaservice.stores.sqlite.events import schema
 from qaservice.stores.sqlite.feed import SqliteFeed
 from qaservice.stores.sqlite.file import open_for_reading, open_for_writing
@@ -81,6 +83,21 @@ async def test_what_is_acknowledged_after_the_file_was_deleted_is_in_the_new_fil
     assert recorded.position == 1
     assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == [recorded.event.key]
     assert await log.last(recorded.event.key) == recorded
+
+
+async def test_whoever_deletes_a_file_deletes_nothing_of_the_new_one_with_those_beside_it(
+    log: SqliteLog, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(same_folder, "_SECONDS_TO_DELETE", 1.0)
+    await created(log, a_key())
+    os.unlink(path)
+    deleting = [Timer(0.05, Path(f"{path}{end}").unlink, [True]) for end in ("-wal", "-shm")]
+    for each in deleting:
+        each.start()
+    recorded = await created(log, a_key())
+    for each in deleting:
+        each.join()
+    assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == [recorded.event.key]
 
 
 async def test_a_log_made_anew_by_the_same_process_has_another_store_id(log: SqliteLog, path: Path) -> None:

@@ -25,6 +25,7 @@ from qaservice.stores.sqlite.file import open_for_reading, open_for_writing
 from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
+from qaservice.stores.sqlite.sink import SqliteSink
 from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
 from tests.given import a_key, appended, created, history_of, remove
 
@@ -196,6 +197,30 @@ async def test_a_file_replaced_in_the_middle_of_a_batch_has_an_unknown_outcome(
         await appended(log, "name", replacing)
     recorded = await created(log, taken)
     assert stored_keys(after_a_crash(path, tmp_path / "crashed")) == [recorded.event.key]
+
+
+async def test_a_file_replaced_while_it_is_opened_is_not_taken_for_the_one_that_was_opened(
+    path: Path, tmp_path: Path
+) -> None:
+    def replacing() -> sqlite3.Connection:
+        connection = open_for_writing(path, schema(), synchronous="OFF")
+        other.replace(path)
+        return connection
+
+    other = await another_log(tmp_path)
+    open_for_writing(path, schema(), synchronous="OFF").close()
+    with pytest.raises(sqlite3.OperationalError, match="replaced while it was being opened"):
+        Handle(path, replacing).connection()
+
+
+async def test_what_is_imported_into_a_file_that_was_deleted_is_not_acknowledged(log: SqliteLog, path: Path) -> None:
+    event = await created(log, a_key())
+    sink = SqliteSink(path.with_name("target.sqlite"), timeout=5)
+    await sink.open()
+    os.unlink(path.with_name("target.sqlite"))
+    with pytest.raises(LogUnavailable, match="deleted or replaced while it was being written"):
+        await sink.add([event], None)
+    await sink.close()
 
 
 @pytest.mark.parametrize("read", ["before", "after", "never"])

@@ -16,6 +16,7 @@ from services.eventstore import changes, hub
 from services.eventstore.changes import Wanted
 from services.eventstore.watch import Watch
 from tests.contract.eventstoredb_given import Given, a_server, stored, stream_of
+from tests.contract.sqlite_given import query
 from tests.contract.watched import ALL, a_hub, cursor, seen, taken
 from tests.given import a_key, created, eventually, updated
 
@@ -75,6 +76,26 @@ async def test_a_file_that_is_replaced_is_noticed(
     async with a_hub(log, log.feed()) as hub:
         watching = await hub.watch(ALL, "now")
         os.replace(tmp_path / "other.sqlite", path)
+        await eventually(watching.over.done)
+        assert isinstance(watching.over.exception(), LogReplaced)
+
+
+async def test_who_watches_a_log_that_comes_back_as_an_older_copy_which_went_on_differently_is_cut_off(
+    log: SqliteLog, path: Path, tmp_path: Path, looking_often: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await created(log, a_key())
+    query(path, f"VACUUM INTO '{tmp_path / 'copy.sqlite'}'")
+    copy = SqliteLog(tmp_path / "copy.sqlite", timeout=5)
+    for each in (log, copy, copy):
+        await created(each, a_key())
+    await copy.close()
+    async with a_hub(log, log.feed()) as hub:
+        watching = await hub.watch(ALL, "now")
+        recorded = await created(log, a_key())
+        assert await taken(watching, 1) == [recorded]
+        os.unlink(path)
+        await eventually(lambda: "stopped following the log" in caplog.text)
+        os.replace(tmp_path / "copy.sqlite", path)
         await eventually(watching.over.done)
         assert isinstance(watching.over.exception(), LogReplaced)
 

@@ -119,8 +119,11 @@ async def test_a_subscription_that_ends_before_it_is_confirmed_ends_its_follower
         await handed_out(given.feed)
 
 
-async def test_a_subscription_that_hangs_while_the_log_grows_is_noticed() -> None:
+@pytest.mark.parametrize("before", [0, 1], ids=["of-an-empty-log", "behind-an-event"])
+async def test_a_subscription_that_hangs_while_the_log_grows_is_noticed(before: int) -> None:
     async with a_server(timeout=2.0) as given:
+        for _ in range(before):
+            await created(given.log, a_key())
         follower = await following(given.feed)
         given.server.disturb("hang")
         await created(given.log, a_key())

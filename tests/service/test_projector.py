@@ -231,8 +231,7 @@ async def test_the_moment_at_which_nothing_was_missing_is_renewed_while_idle(sto
             return checkpoint is not None and checkpoint.confirmed is not None and checkpoint.confirmed > confirmed
 
         await eventually(renewed, within=5)
-        assert projector.confirmed is not None
-        assert projector.confirmed > confirmed
+        await eventually(lambda: projector.confirmed is not None and projector.confirmed > confirmed)
 
 
 async def test_events_that_never_cease_do_not_count_as_missing(stores: Stores) -> None:

@@ -71,6 +71,16 @@ def after_a_crash(path: Path, folder: Path) -> Path:
     return folder / path.name
 
 
+async def another_log(folder: Path, *keys: str) -> Path:
+    """A whole log in one file, which nobody has open."""
+    other = SqliteLog(folder / "other.sqlite", timeout=5)
+    await other.check()
+    for key in keys:
+        await created(other, key)
+    await other.close()
+    return folder / "other.sqlite"
+
+
 def query(path: Path, sql: str) -> list[tuple[object, ...]]:
     """What another program reads in the file, or does to it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

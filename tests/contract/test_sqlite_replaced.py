@@ -1,12 +1,11 @@
 """What a log in a file does when the file is deleted or replaced while it is open: nothing acknowledged may go to a
-file that nobody will find again, and no follower may go on as if it were the old one."""
+file that nobody will find again."""
 
 import asyncio
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,9 @@ from threading import Timer
 import pytest
 
 from qaservice.domain.answers import Event, create
-from qaservice.domain.errors import KeyExists, LogReplaced, LogUnavailable, OutcomeUnknown, ReadModelUnavailable
+from qaservice.domain.errors import KeyExists, LogUnavailable, OutcomeUnknown, ReadModelUnavailable
 from qaservice.domain.recent import Recent
-from qaservice.domain.recorded import START, Batch, Recorded
+from qaservice.domain.recorded import START, Recorded
 from qaservice.stores.sqlite import same_folder
 from qaservice.stores.sqlite.events import schema
 from qaservice.stores.sqlite.feed import SqliteFeed
@@ -26,43 +25,10 @@ from qaservice.stores.sqlite.handle import Handle
 from qaservice.stores.sqlite.log import SqliteLog
 from qaservice.stores.sqlite.read_model import SqliteReadModel
 from qaservice.stores.sqlite.sink import SqliteSink
-from tests.contract.sqlite_given import after_a_crash, largest_file, query, stored_keys
+from tests.contract.sqlite_given import after_a_crash, another_log, largest_file, stored_keys
 from tests.given import a_key, appended, created, history_of, remove
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["same process", "another process"])
-async def feed(
-    request: pytest.FixtureRequest, log: SqliteLog, path: Path, looking_often: None
-) -> AsyncIterator[SqliteFeed]:
-    """What follows the log: over what the log itself reads with, or over nothing but the file."""
-    await log.check()
-    feed = log.feed() if request.param == "same process" else SqliteFeed.of_file(path)
-    yield feed
-    await feed.close()
-
-
-async def another_log(folder: Path, *keys: str) -> Path:
-    """A whole log in one file, which nobody has open."""
-    other = SqliteLog(folder / "other.sqlite", timeout=5)
-    await other.check()
-    for key in keys:
-        await created(other, key)
-    await other.close()
-    return folder / "other.sqlite"
-
-
-async def until_replaced(batches: AsyncIterator[Batch]) -> list[Recorded]:
-    """The events up to the point where the feed says that the log is another one."""
-    events: list[Recorded] = []
-    try:
-        async with asyncio.timeout(10):
-            async for batch in batches:
-                events += batch.events  # type: ignore[arg-type]
-    except LogReplaced:
-        return events
-    raise AssertionError("the feed ended")
 
 
 async def heals(log: SqliteLog) -> Recorded:
@@ -253,45 +219,6 @@ async def test_two_writers_go_on_together_in_the_new_file(log: SqliteLog, path: 
     await second.close()
 
 
-async def test_a_follower_notices_another_file(log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path) -> None:
-    store, old = await feed.store_id(), await created(log, a_key())
-    following = asyncio.create_task(until_replaced(feed.follow(START)))
-    while not await feed.end():
-        continue
-    await asyncio.sleep(0)
-    (await another_log(tmp_path, "one")).replace(path)
-    assert [event.event.key for event in await following] in ([old.event.key], [])
-    assert await feed.store_id() != store
-    first = await anext(feed.follow(START))
-    assert [event.event.key for event in first.events] == ["one"]  # type: ignore[union-attr]
-
-
-async def test_a_follower_notices_that_a_backup_was_restored_into_the_open_file(
-    log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path
-) -> None:
-    await created(log, a_key())
-    query(path, f"VACUUM INTO '{tmp_path / 'backup.sqlite'}'")
-    lost = await created(log, a_key())
-    following = asyncio.create_task(until_replaced(feed.follow(lost.position)))
-    await asyncio.sleep(0)
-    query(path, "DELETE FROM events WHERE position = 2")
-    query(path, "UPDATE sqlite_sequence SET seq = 1")
-    assert await following == []
-    again = await created(log, a_key())
-    assert again.position == lost.position
-
-
-async def test_a_follower_waits_for_a_file_that_was_deleted(log: SqliteLog, feed: SqliteFeed, path: Path) -> None:
-    await created(log, a_key())
-    following = asyncio.create_task(until_replaced(feed.follow(START)))
-    await asyncio.sleep(0)
-    os.unlink(path)
-    with pytest.raises(LogUnavailable, match="check that the folder exists"):
-        await following
-    recorded = await created(log, a_key())
-    assert await feed.end() == recorded.position == 1
-
-
 async def test_a_new_log_is_not_taken_for_that_of_a_deleted_file_since_it_has_its_inode(
     log: SqliteLog, path: Path, tmp_path: Path
 ) -> None:
@@ -332,15 +259,6 @@ async def test_a_reader_leaves_the_log_of_a_file_that_is_away_for_a_while(
     (tmp_path / "away").rename(crashed)
     assert reading.current().execute("SELECT count(*) FROM events").fetchone() == (1,)
     reading.close()
-
-
-async def test_a_follower_at_the_start_of_an_empty_log_gets_nothing_of_another(
-    log: SqliteLog, feed: SqliteFeed, path: Path, tmp_path: Path
-) -> None:
-    batches = feed.follow(START)
-    assert (await anext(batches)).at_end
-    (await another_log(tmp_path, "one")).replace(path)
-    assert await until_replaced(batches) == []
 
 
 async def test_a_file_replaced_within_a_tick_of_the_clock_is_noticed(path: Path, tmp_path: Path) -> None:

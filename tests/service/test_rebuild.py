@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +51,17 @@ def backup(folder: Path) -> Path:
     return folder / "backup.sqlite"
 
 
+@asynccontextmanager
+async def another_log(stores: Stores, folder: Path) -> AsyncIterator[Stores]:
+    """The same read model beside another log, which holds one event."""
+    await stores.close()
+    remove(folder / "events.sqlite")
+    replaced = Stores(folder)
+    await created(replaced.log, a_key())
+    yield replaced
+    await replaced.close()
+
+
 def put_back(copy: Path) -> None:
     """Replace the log, which is closed, by a copy."""
     log = copy.with_name("events.sqlite")
@@ -81,16 +92,12 @@ async def test_another_log_is_noticed_and_the_read_model_built_anew(
     gone = (await created(stores.log, a_key())).event.key
     await project(stores)
     before = await checkpoint_of(stores)
-    await stores.close()
-    remove(tmp_path / "events.sqlite")
-    stores = Stores(tmp_path)
-    await created(stores.log, a_key())
-    await project(stores)
-    after = await checkpoint_of(stores)
-    assert f"the log was replaced: store {before.store} became {after.store}" in caplog.text
-    assert after.build > before.build
-    assert (await stores.answers.get(gone)).document is None
-    await stores.close()
+    async with another_log(stores, tmp_path) as replaced:
+        await project(replaced)
+        after = await checkpoint_of(replaced)
+        assert f"the log was replaced: store {before.store} became {after.store}" in caplog.text
+        assert after.build > before.build
+        assert (await replaced.answers.get(gone)).document is None
 
 
 async def test_why_the_read_model_is_built_anew_is_its_trouble_until_something_is_built(
@@ -99,17 +106,13 @@ async def test_why_the_read_model_is_built_anew_is_its_trouble_until_something_i
     await created(stores.log, a_key())
     await project(stores)
     before = await checkpoint_of(stores)
-    await stores.close()
-    remove(tmp_path / "events.sqlite")
-    stores = Stores(tmp_path)
-    await created(stores.log, a_key())
     troubles: list[str | None] = []
-    projector = Projector(stores.feed, stores.model, lambda count: troubles.append(projector.trouble))
-    async with running(projector):
-        await has_followed(projector, stores)
-    replaced = f"the log was replaced: store {before.store} became {await stores.feed.store_id()}"
-    assert troubles[0] == f"building the read model from the start: {replaced}"
-    await stores.close()
+    async with another_log(stores, tmp_path) as replaced:
+        projector = Projector(replaced.feed, replaced.model, lambda count: troubles.append(projector.trouble))
+        async with running(projector):
+            await has_followed(projector, replaced)
+        why = f"the log was replaced: store {before.store} became {await replaced.feed.store_id()}"
+    assert troubles[0] == f"building the read model from the start: {why}"
 
 
 @pytest.mark.parametrize("appended_since", [0, 3], ids=["which ends earlier", "which went on differently"])
@@ -204,10 +207,6 @@ async def test_a_build_begins_with_the_moment_at_which_nothing_was_missing_befor
     await created(stores.log, a_key())
     await project(stores)
     before = await checkpoint_of(stores)
-    await stores.close()
-    remove(tmp_path / "events.sqlite")
-    stores = Stores(tmp_path)
-    await created(stores.log, a_key())
     begun = []
 
     class Watched(FaultyModel):
@@ -215,12 +214,12 @@ async def test_a_build_begins_with_the_moment_at_which_nothing_was_missing_befor
             begun.append(checkpoint.confirmed)
             return await super().begin(checkpoint)
 
-    projector = Projector(stores.feed, Watched(stores.model, Faults()), lambda count: None)
-    async with running(projector):
-        await has_followed(projector, stores)
+    async with another_log(stores, tmp_path) as replaced:
+        projector = Projector(replaced.feed, Watched(replaced.model, Faults()), lambda count: None)
+        async with running(projector):
+            await has_followed(projector, replaced)
     assert before.confirmed is not None
     assert begun == [before.confirmed]
-    await stores.close()
 
 
 async def test_a_build_of_a_log_that_became_shorter_ends_at_its_end(stores: Stores, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_deleted_read_model_is_filled_again_and_never_says_not_found_meanwhile
     projector = here.start("projector", ready=False)
 
     assert statuses_until_found(reads, f"many-{MANY - 1}") <= {503, 200}
-    assert warned(projector, "the read model is empty")
+    eventually(lambda: warned(projector, "the read model is empty"))
     eventually(lambda: caught_up(here.data))
     assert documents(here.data) == folded(here.data)
 

@@ -138,15 +138,6 @@ def test_who_has_asked_all_still_gets_the_replies(service: Process) -> None:
     assert got.endswith(b"]\r\n0\r\n\r\n")
 
 
-def test_who_has_gone_does_not_watch_any_more(service: Process) -> None:
-    with service.connect() as connection:
-        connection.sendall(request("GET", "/watch"))
-        connection.shutdown(socket.SHUT_WR)
-        rest(connection)
-
-    eventually(lambda: "qaservice_watchers 0.0" in service.get("/metrics").text)
-
-
 def test_an_offer_of_another_protocol_is_ignored(service: Process) -> None:
     offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
 
@@ -331,3 +322,13 @@ def test_a_history_whose_log_fails_half_way_is_not_well_formed(here: Machine) ->
     assert not got.endswith(b"0\r\n\r\n")
     eventually(lambda: any("history" in str(line.get("route")) and "error" in line for line in service.lines))
     assert service.get("/health/live").status_code == 200
+
+
+def test_who_has_gone_does_not_watch_any_more(here: Machine) -> None:
+    service = here.start("eventstore")
+    with service.connect() as connection:
+        connection.sendall(request("GET", "/watch"))
+        connection.shutdown(socket.SHUT_WR)
+        rest(connection)
+
+    eventually(lambda: "qaservice_watchers 0.0" in service.get("/metrics").text)

@@ -7,6 +7,7 @@ from qaservice.domain.listing import KeyRange, Listing
 from qaservice.domain.readmodel import Checkpoint, Document, Snapshot
 from qaservice.domain.recorded import Position
 from qaservice.stores.mongodb.collection import CHECKPOINT, AnswersCollection, Row, checkpoint_of_row
+from qaservice.stores.mongodb.point_reads import PointReads
 
 _MOST_CHANGES = 2000
 _PAGE_BYTES = 1 << 20
@@ -18,10 +19,11 @@ class MongoAnswers:
     def __init__(self, uri: str, database: str, timeout: float) -> None:
         """`timeout` in seconds bounds every read. Nothing is contacted before the first."""
         self._collection = AnswersCollection(uri, database, timeout)
+        self._reads = PointReads(self._rows)
 
     async def get(self, key: str) -> Snapshot:
         """See Answers.get."""
-        checkpoint, rows = await self._rows([key])
+        checkpoint, rows = await self._reads.get(key)
         if key not in rows:
             return Snapshot(None, checkpoint)
         row = rows[key]
@@ -64,8 +66,8 @@ class MongoAnswers:
         """The checkpoint, and those of the documents that are there."""
         wanted = [CHECKPOINT, *keys]
         async with self._collection.operation() as answers:
-            # One query; should it yield half-way, it has read the checkpoint first. A negative limit: no cursor stays.
-            found = answers.find({"_id": {"$in": wanted}}, columns, sort=[("_id", 1)], limit=-len(wanted))
+            # One query; should it yield half-way, it has read the checkpoint first.
+            found = answers.find({"_id": {"$in": wanted}}, columns, sort=[("_id", 1)], limit=len(wanted))
             rows = {row["_id"]: row for row in await found.to_list(None)}
         if CHECKPOINT not in rows:
             return None, {}

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from qaservice.domain.readmodel import Document
+from qaservice.domain.readmodel import Document, Snapshot
 from qaservice.domain.tokens import Token
 from services.stores import Together
 from tests.api.conftest import Api, build
@@ -106,11 +106,22 @@ async def test_an_idempotency_key_with_another_value_is_refused(writes: Api) -> 
 
 
 @pytest.mark.parametrize("header", ["*", '"0"', '"7"'])
-async def test_who_waits_until_an_answer_exists_gets_it(together: Together, reads: Api, header: str) -> None:
+async def test_who_waits_until_an_answer_exists_gets_it(
+    together: Together, reads: Api, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    get = together.answers.get
+
+    async def observed(key: str) -> Snapshot:
+        looked.set()
+        return await get(key)
+
     await build(together)
     key = a_key()
+    monkeypatch.setattr(together.answers, "get", observed)
     waiting = asyncio.create_task(reads("GET", f"/answers/{key}", if_none_match=header, prefer="wait=10"))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        await looked.wait()
     await build(together, Document(key, "john", 0, 7))
     reply = await waiting
     assert (reply.status_code, reply.content) == (200, f'{{"key":"{key}","value":"john"}}'.encode())

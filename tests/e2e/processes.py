@@ -152,6 +152,7 @@ def machine(folder: Path) -> Iterator[Machine]:
         for process in made.started:
             if process.popen.poll() is None:
                 process.kill()
+            print(*process.log.read_text().splitlines()[-20:], sep="\n")  # shown where a test has failed
 
 
 def answering(process: Process, ready: bool) -> Process:

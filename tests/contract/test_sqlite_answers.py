@@ -122,7 +122,7 @@ async def test_a_close_does_not_wait_for_another_writer(path: Path) -> None:
         await asyncio.sleep(0)  # it waits in its thread, or is about to
         began = time.monotonic()
         await model.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         with pytest.raises(ReadModelUnavailable, match="another process holds it locked"):
             await batch
 

@@ -152,7 +152,8 @@ def machine(folder: Path) -> Iterator[Machine]:
         for process in made.started:
             if process.popen.poll() is None:
                 process.kill()
-            print(*process.log.read_text().splitlines()[-20:], sep="\n")  # shown where a test has failed
+            # Shown where the test has failed.
+            sys.stdout.writelines(process.log.read_text().splitlines(keepends=True)[-20:])
 
 
 def answering(process: Process, ready: bool) -> Process:

@@ -1,5 +1,7 @@
 """What every test may use."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from hypothesis import settings
 
@@ -17,6 +19,13 @@ pytest_plugins = ["tests.standins.eventstoredb_server", "tests.standins.mongodb"
 def anyio_backend() -> str:
     """What runs the tests marked `anyio`, and their async fixtures. (In uvloop a test's time-out would not end it.)"""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def one_event_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """For all async tests. gRPC has one queue for the whole process: what is left in it of a test whose loop was closed
+    would fail another test (grpc's `PollerCompletionQueue._handle_events`)."""
+    yield  # noqa: PT022  a fixture that has returned would not keep it open
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from qaservice.web.app import App
 from qaservice.web.metrics import events_applied, new_registry
 from services import stores
 from services.eventstore import api as eventstore
+from services.eventstore import hub
 from services.eventstore.hub import Hub
 from services.monolith import api as monolith
 from services.projection import api as projection
@@ -77,8 +78,8 @@ async def in_memory() -> AsyncIterator[Together]:
 
 def written(together: Together) -> tuple[Any, ...]:
     """What an application needs that writes."""
-    hub = Hub(together.log, together.feed, most=10, heartbeat=0.05)
-    return together.log, Limits(), MAX_BODY, id_maker(), hub
+    watched = Hub(together.log, together.feed, most=10, heartbeat=0.05)
+    return together.log, Limits(), MAX_BODY, id_maker(), watched
 
 
 def event_store_service(together: Together) -> Api:
@@ -113,6 +114,12 @@ def projector_at_rest(together: Together) -> Api:
 
 
 # Making an application takes longer than a test does: those of a file share one, and use keys of their own.
+
+
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once nobody watches, the log is followed no more."""
+    monkeypatch.setattr(hub, "_LINGER_SECONDS", 0)
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,13 @@ async def test_a_log_that_was_closed_says_so_at_once(given: Given) -> None:
 
 def test_a_log_is_made_before_the_event_loop_and_without_its_server() -> None:
     log = EventStoreDbLog("esdb://127.0.0.1:1?Tls=False", PREFIX, 0.3)
-    with pytest.raises(LogUnavailable):
-        asyncio.run(log.check())
+
+    async def check() -> None:
+        with pytest.raises(LogUnavailable):
+            await log.check()
+        await log.close()
+
+    asyncio.run(check())
 
 
 async def test_the_leader_is_followed() -> None:

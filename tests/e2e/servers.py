@@ -1,8 +1,7 @@
 """EventStoreDB and MongoDB under the real processes: servers that a test can stop, and what the stores hold."""
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from esdbclient import AsyncEventStoreDBClient, NewEvent, RecordedEvent, StreamState
+from esdbclient import EventStoreDBClient, NewEvent, RecordedEvent, StreamState
 from pymongo import MongoClient
 
 from qaservice.domain.codec import decode, key_of_stream, value_of
@@ -83,7 +82,7 @@ class Installation:
 
     def events(self) -> list[tuple[str, int, str | None]]:
         """(key, revision, value) of every event, in the log's order; value None where it was a delete."""
-        found = asyncio.run(_events(self.eventstoredb, self.prefix.replace(".", "[.]") + ".*"))
+        found = _events(self.eventstoredb, self.prefix.replace(".", "[.]") + ".*")
         return [
             (
                 key_of_stream(self.prefix, one.stream_name),
@@ -109,7 +108,8 @@ class Installation:
 
     def store(self, stream: str, *events: NewEvent) -> None:
         """Append as another application would."""
-        asyncio.run(_store(self.eventstoredb, stream, events))
+        with EventStoreDBClient(self.eventstoredb) as client:
+            client.append_to_stream(stream, current_version=StreamState.ANY, events=events, timeout=5)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def on_any_servers(
         uri = eventstoredb or stack.enter_context(running(None)).uri
         yield Installation(machine, uri, mongodb_uri, prefix, database)
         if eventstoredb:
-            asyncio.run(_delete(uri, f".*{prefix[:-1]}.*"))
+            _delete(uri, f".*{prefix[:-1]}.*")
 
 
 @contextmanager
@@ -154,22 +154,13 @@ def heals(installation: Installation, *processes: Process) -> None:
     eventually(installation.agrees)
 
 
-async def _events(uri: str, pattern: str) -> list[RecordedEvent]:
-    async with AsyncEventStoreDBClient(uri) as client:
-        await client.connect()
-        found = await client.read_all(filter_include=(pattern,), filter_by_stream_name=True, timeout=30)
-        return [event async for event in found]
+def _events(uri: str, pattern: str) -> list[RecordedEvent]:
+    with EventStoreDBClient(uri) as client:
+        return list(client.read_all(filter_include=(pattern,), filter_by_stream_name=True, timeout=30))
 
 
-async def _store(uri: str, stream: str, events: Iterable[NewEvent]) -> None:
-    async with AsyncEventStoreDBClient(uri) as client:
-        await client.connect()
-        await client.append_to_stream(stream, current_version=StreamState.ANY, events=events, timeout=5)
-
-
-async def _delete(uri: str, pattern: str) -> None:
-    streams = {event.stream_name for event in await _events(uri, pattern)}
-    async with AsyncEventStoreDBClient(uri) as client:
-        await client.connect()
+def _delete(uri: str, pattern: str) -> None:
+    streams = {event.stream_name for event in _events(uri, pattern)}
+    with EventStoreDBClient(uri) as client:
         for stream in streams:
-            await client.delete_stream(stream, current_version=StreamState.ANY, timeout=5)
+            client.delete_stream(stream, current_version=StreamState.ANY, timeout=5)
